@@ -219,10 +219,13 @@ def _range(values: Float64Array) -> float | None:
 def shared_molecules(data: MoleculeDataset, first: Indices, second: Indices) -> int:
     """Number of molecules at ``second`` that also occur at ``first``, as identified by :func:`groups_of`.
 
+    Stereoisomers are the same molecule if the dataset ignores stereochemistry.
+
     Example:
         >>> from molweight.datasets import from_smiles
         >>> shared_molecules(from_smiles(["CCO", "CN", "OCC"], cache=False), np.array([0, 1]), np.array([2]))
         1
     """
     left, right = set(first.tolist()), set(second.tolist())
-    return sum(len(right & set(group.tolist())) for group in groups_of(data) if left & set(group.tolist()))
+    groups = groups_of(data, stereo=data.featuriser.stereo == "use")
+    return sum(len(right & set(group.tolist())) for group in groups if left & set(group.tolist()))

@@ -18,7 +18,7 @@ from molweight.objectives._base import Encode, Objective, check_share, column_of
 __all__ = ["DESCRIPTOR_VALUES", "Descriptors", "MaskedTargets"]
 
 DESCRIPTOR_VALUES: Final = TargetSpec(
-    "descriptors", version=1, dim=len(DESCRIPTORS), dtype="float32", compute=compute_descriptors
+    "descriptors", version=2, dim=len(DESCRIPTORS), dtype="float32", compute=compute_descriptors
 )
 """RDKit's two-dimensional descriptors without the ``fr_*`` counts; NaN where undefined."""
 

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,12 +63,20 @@ def job_of(options: Namespace, **settled: Any) -> Job:
 
 
 def load_table(options: Namespace) -> MoleculeDataset:
-    """The labelled table.
+    """The labelled table; with ``--stereo ignore``, without stereochemistry.
 
     Raises:
         ConfigError: If none or two are named.
         DataError: If it cannot be read, or has no labels.
     """
+    data = _labelled_table(options)
+    if options.get("stereo") != "ignore":
+        return data
+    # Before roles are checked for common molecules: stereoisomers are then the same input.
+    return data.with_featuriser(replace(data.featuriser, stereo="ignore"))
+
+
+def _labelled_table(options: Namespace) -> MoleculeDataset:
     if (options.table is None) == (options.data is None):
         raise ConfigError(
             "name one table: your own file, or a MoleculeNet table with --data NAME (see 'molweight list datasets')."

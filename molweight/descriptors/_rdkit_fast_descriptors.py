@@ -13,7 +13,7 @@ from molweight.descriptors._parse import parse_smiles
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["CHEAP_DESCRIPTORS", "FAST_DESCRIPTORS", "cheap_descriptors", "fast_descriptors"]
+__all__ = ["CHEAP_DESCRIPTORS", "FAST_DESCRIPTORS", "charge_limits", "cheap_descriptors", "fast_descriptors"]
 
 
 _PROPERTIES: Final = [
@@ -179,18 +179,28 @@ def _functions() -> list[tuple[int, _Function]]:
     return [
         (len(_PROPERTIES), properties.ComputeProperties),
         *((count, function) for (_, count), function in zip(_SURFACES, surfaces, strict=True)),
-        (len(_CHARGES), _charge_limits),
+        (len(_CHARGES), charge_limits),
         (len(_COUNTS), _counts),
     ]
 
 
-def _charge_limits(molecule: "Mol") -> Sequence[float]:
-    """Largest and smallest Gasteiger charge."""
+def charge_limits(molecule: "Mol") -> tuple[float, float]:
+    """Largest and smallest Gasteiger charge; NaN if RDKit has no parameters for an atom.
+
+    Python's ``max`` and ``min``, which RDKit's own descriptors use, return NaN or a number, depending on the order of
+    the atoms.
+
+    Args:
+        molecule: A molecule parsed from a SMILES.
+
+    Raises:
+        ValueError: If it has no atoms.
+    """
     from rdkit.Chem import rdPartialCharges
 
     rdPartialCharges.ComputeGasteigerCharges(molecule)
     charges = [atom.GetDoubleProp("_GasteigerCharge") for atom in molecule.GetAtoms()]
-    return [max(charges), min(charges)]
+    return float(np.max(charges)), float(np.min(charges))
 
 
 def _counts(molecule: "Mol") -> Sequence[float]:

@@ -9,6 +9,7 @@ from rdkit import Chem  # noqa: TID253 - this module is itself imported where de
 from rdkit.Chem import QED, Descriptors, rdFingerprintGenerator, rdMolDescriptors  # noqa: TID253 - likewise
 from rdkit.Chem.EState import EState_VSA  # noqa: TID253 - likewise
 
+from molweight.descriptors._rdkit_fast_descriptors import charge_limits
 from molweight.descriptors._rdkit_screen import Screen
 from molweight.descriptors._rdkit_walk import (
     Walk,
@@ -34,7 +35,6 @@ _BCUT: Final = [f"BCUT2D_{end}" for end in ("MWHI", "MWLOW", "CHGHI", "CHGLO", "
 # RDKit's Python parts have no types; these are the ones used here.
 _estate_by_surface: Callable[..., Iterable[float]] = EState_VSA.EState_VSA_
 _surface_by_estate: Callable[..., Iterable[float]] = EState_VSA.VSA_EState_
-_charge_limits: Final[list[Callable[[Chem.Mol], float]]] = [Descriptors.MinPartialCharge, Descriptors.MaxPartialCharge]
 _qed: Callable[..., float] = QED.qed
 _qed_properties: Callable[..., object] = QED.QEDproperties
 
@@ -118,7 +118,7 @@ def _electrotopological(walk: Walk) -> Values:
 
 def _charges(walk: Walk) -> Values:
     """Extremes of the Gasteiger charges."""
-    low, high = (limit(walk.molecule) for limit in _charge_limits)
+    high, low = charge_limits(walk.molecule)
     return {
         "MinPartialCharge": low,
         "MaxPartialCharge": high,

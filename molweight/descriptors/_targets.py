@@ -9,7 +9,7 @@ from molweight.graphs import TargetSpec
 __all__ = ["FAST_VALUES", "FUNCTIONAL_GROUPS"]
 
 FAST_VALUES: Final = TargetSpec(
-    "fast_descriptors", version=2, dim=len(FAST_DESCRIPTORS), dtype="float32", compute=fast_descriptors
+    "fast_descriptors", version=3, dim=len(FAST_DESCRIPTORS), dtype="float32", compute=fast_descriptors
 )
 """A set that takes a third of the time, with Molecular Quantum Numbers and autocorrelations."""
 

@@ -249,7 +249,9 @@ class _Work:
     ) -> "_Work":
         labelled = np.sort(rows[~np.isnan(data.targets[rows]).all(axis=1)])
         subset = data.subset(labelled)
-        folds = cross_folds(subset.targets, recipe.members, recipe.stream("folds"), groups_of(subset))
+        # Stereoisomers are identical inputs if stereochemistry is ignored.
+        repeated = groups_of(subset, stereo=subset.featuriser.stereo == "use")
+        folds = cross_folds(subset.targets, recipe.members, recipe.stream("folds"), repeated)
         features = feature_matrix(data, recipe.features, progress=progress)[labelled]
         profile = _profile(recipe, data, labelled, progress=progress)
         given = {PROFILE: profile.values} if profile else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_st
 __all__ = ["Forest"]
 
 _TREES: Final = 200
+_GROUP: Final = 10
+"""Number of trees that are grown at a time, to bound the memory; a divisor of their number."""
 _COLUMNS: Final = "sqrt"
 """Number of columns considered at each split: the square root of their number."""
 _LEAST: Final = 2
@@ -71,23 +73,18 @@ class Forest:
             seed: Seed of the columns and thresholds.
             weights: Weight of each label, ``n x T``; ``None`` for equal ones.
         """
-        from sklearn.ensemble import ExtraTreesRegressor
-
         standardiser = Standardiser.fit(features)
         rows = standardiser(torch.from_numpy(np.asarray(features))).numpy()
         rows = rows if rows.shape[1] else np.zeros((len(rows), 1), np.float32)
         shares = ~np.isnan(labels) * (np.ones(labels.shape) if weights is None else weights)
         mean = (np.nan_to_num(labels) * shares).sum(axis=0) / np.maximum(shares.sum(axis=0), 1e-30)
         filled = np.where(np.isnan(labels), mean, labels)
-        drawn = {"bootstrap": True, "max_samples": _DRAWN} if len(rows) > _DRAWN else {}
-        model = ExtraTreesRegressor(
-            _TREES, max_features=_COLUMNS, min_samples_leaf=min(_LEAST, len(rows)), random_state=seed, n_jobs=1, **drawn
-        )
-        model.fit(rows, filled[:, 0] if filled.shape[1] == 1 else filled, sample_weight=_row_weights(shares))
-        grown = [_Grown.of(tree.tree_) for tree in model.estimators_]
-        leaves = model.apply(rows)
-        values = [part.values(leaves[:, at], filled, shares, mean) for at, part in enumerate(grown)]
-        return cls(standardiser, *_joined(grown), torch.from_numpy(np.concatenate(values)).half())
+        grown, values = [], []
+        for tree in _trees(rows, filled, _row_weights(shares), seed):
+            part = _Grown.of(tree)
+            grown.append(part)
+            values.append(torch.from_numpy(part.values(tree.apply(rows), filled, shares, mean)).half())
+        return cls(standardiser, *_joined(grown), torch.cat(values))
 
     def predict(self, features: AnyArray) -> AnyArray:
         """Mean over the trees, ``m x T`` float64.
@@ -97,8 +94,8 @@ class Forest:
         """
         rows = self.standardiser(torch.from_numpy(np.asarray(features))).numpy()
         rows = rows if rows.shape[1] else np.zeros((len(rows), 1), np.float32)
-        values = self.values.double().numpy()
-        parts = [values[leaves].mean(axis=1) for leaves in self._leaves(rows)]
+        values = self.values.numpy()
+        parts = [values[leaves].astype(np.float64).mean(axis=1) for leaves in self._leaves(rows)]
         found: AnyArray = np.concatenate([np.empty((0, values.shape[1])), *parts])
         return found
 
@@ -152,6 +149,22 @@ class Forest:
         return ahead and inside and leaves and bool(((self.roots >= 0) & (self.roots < count)).all())
 
 
+def _trees(rows: AnyArray, labels: AnyArray, weights: AnyArray, seed: int) -> Iterator[Any]:
+    """The trees of scikit-learn, of which only a few are in memory: each node of one holds float64 for every target."""
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.utils import check_random_state
+
+    drawn = {"bootstrap": True, "max_samples": _DRAWN} if len(rows) > _DRAWN else {}
+    leaf, state = min(_LEAST, len(rows)), check_random_state(seed)  # continued from one group to the next
+    for _ in range(_TREES // _GROUP):
+        model = ExtraTreesRegressor(
+            _GROUP, max_features=_COLUMNS, min_samples_leaf=leaf, random_state=state, n_jobs=1, **drawn
+        )
+        model.fit(rows, labels[:, 0] if labels.shape[1] == 1 else labels, sample_weight=weights)
+        for tree in model.estimators_:
+            yield tree.tree_
+
+
 def _row_weights(shares: AnyArray) -> AnyArray:
     """Weight of each row: the mean weight of its labels; 0 for a row without labels."""
     found: AnyArray = shares.mean(axis=1)
@@ -178,8 +191,9 @@ class _Grown:
 
     @classmethod
     def of(cls, tree: object) -> "_Grown":
+        # Copies: a view would keep the tree in memory, with float64 values of all its nodes.
         left, right, columns, thresholds = (
-            np.asarray(getattr(tree, name)) for name in ("children_left", "children_right", "feature", "threshold")
+            np.array(getattr(tree, name)) for name in ("children_left", "children_right", "feature", "threshold")
         )
         inner = left >= 0
         number = np.cumsum(~inner) - 1

@@ -7,10 +7,11 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from molweight.arrays import AnyArray, Indices
+from molweight.arrays import AnyArray, Indices, Int8Array
 from molweight.datasets import score
-from molweight.datasets.internal import exact_labels, higher_is_better, metrics_of, ogb_metric
+from molweight.datasets.internal import bounds_of, exact_labels, higher_is_better, metrics_of, ogb_metric
 from molweight.ensemble._balance import Balance, has_rare_class
+from molweight.ensemble._bounds import one_sided_bounds, violated
 from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
@@ -47,6 +48,8 @@ class PartnerData:
         balance: Treatment of rare classes by trees, as in :class:`molweight.options.EnsembleOptions`.
         network: Weights of the partner ``"tabicl"``.
         device: Device of that partner.
+        bounds: Which labels are bounds, ``n x T``: -1 where the true value is below the label, 1 where it is above, 0
+            where it is the label; ``None`` for exact labels. Those of classes are ignored.
     """
 
     features: Mapping[str, tuple[str, ...]]
@@ -59,6 +62,7 @@ class PartnerData:
     balance: str = "none"
     network: Network | None = None
     device: str = "cpu"
+    bounds: Int8Array | None = None
 
     @property
     def names(self) -> list[str]:
@@ -69,20 +73,50 @@ class PartnerData:
     def fit(self, name: str, kind: str, rows: Indices | None = None, rounds: int | None = None) -> Partner:
         """Fit a partner.
 
+        Labels that are bounds count as in one step of minimising a one-sided loss: the partner is first fitted on the
+        exact labels; the bounds that its predictions violate are then used as exact labels in a second fit, and all
+        others are left out. Bounds of a target with fewer than ten exact labels among the rows are exact labels.
+
         Args:
             name: Name of the partner.
-            kind: Kind of the label transform, which is fitted on the same rows.
+            kind: Kind of the label transform, which is fitted on the same labels.
             rows: Positions of the rows; ``None`` for all.
             rounds: Number of trees; ``None`` for the default.
         """
         chosen = np.arange(len(self.labels)) if rows is None else rows
-        labels, given = self.labels[chosen], None if self.weights is None else self.weights[chosen]
+        labels, bounds = self.labels[chosen], self._one_sided(chosen)
+        bounded = np.flatnonzero(bounds.any(axis=1))
+        if len(bounded) == 0:
+            return self._fitted(name, kind, chosen, labels, rounds)
+        used = np.where(bounds == 0, labels, np.nan)
+        first = self._fitted(name, kind, chosen, used, rounds)
+        predicted = first.predict(self.matrices[name][chosen[bounded]], self.device)
+        kept = violated(labels[bounded], bounds[bounded], predicted)
+        if not kept.any():
+            return first
+        used[bounded] = np.where(kept, labels[bounded], used[bounded])
+        return self._fitted(name, kind, chosen, used, rounds)
+
+    def _one_sided(self, rows: Indices) -> Int8Array:
+        """Signs of the bounds among some rows that are not used as exact labels, ``len(rows) x T``."""
+        labels = self.labels[rows]
+        if self.bounds is None or self.task == "multiclass":
+            return np.zeros(labels.shape, dtype=np.int8)
+        signs = np.where(self.classes, 0, self.bounds[rows])
+        return one_sided_bounds(labels, signs, None if self.weights is None else self.weights[rows])
+
+    def _fitted(self, name: str, kind: str, rows: Indices, labels: AnyArray, rounds: int | None) -> Partner:
+        """A partner fitted on some rows, with these labels for them; rows without any are left out."""
+        if self.bounds is not None:
+            known = ~np.isnan(labels).all(axis=1)
+            rows, labels = rows[known], labels[known]
+        given = None if self.weights is None else self.weights[rows]
         weights, odds = self._balanced(name, labels, given)
         transform = LabelTransform.fit(kind, labels, given)
         return Partner.fit(
             PartnerSpec(name, self.features[name], transform, odds, self._about(name)),
             self.task,
-            self.matrices[name][chosen],
+            self.matrices[name][rows],
             labels,
             seed=self.seed,
             weights=weights,
@@ -238,7 +272,7 @@ def partner_data(
     *,
     progress: bool = False,
 ) -> PartnerData:
-    """Rows of a table as training data of partners; a bound is used as an exact label.
+    """Rows of a table as training data of partners.
 
     Args:
         recipe: Settings of the ensemble.
@@ -266,6 +300,7 @@ def partner_data(
         balance="none" if recipe.class_balance == "auto" else recipe.class_balance,
         network=recipe.network,
         device=str(device),
+        bounds=bounds_of(data) if "label_bounds" in data.columns else None,
     )
 
 

@@ -26,6 +26,9 @@ _LEAST_ROWS: Final = 150
 _MOST_ROWS: Final = 2_000
 """With more rows, the matrices are large, and are better not copied to another process; fits then run in threads."""
 
+_MOST_LABELS: Final = 1_000_000
+"""Maximum number of labels of all fits that run at a time, for tables of several targets."""
+
 
 class FittedPartners(NamedTuple):
     """Partners with their out-of-fold predictions.
@@ -102,7 +105,7 @@ def _fit(
     parts: dict[str, AnyArray] = {}
     partners: list[Partner] = []
     # The network of a partner uses all cores itself.
-    jobs = fits_at_once(len(data.labels)) if data.network is None else 1
+    jobs = fits_at_once(*data.labels.shape) if data.network is None else 1
     pool = Parallel(jobs, backend="threading", batch_size=1)
     # Members train at the same time. The remaining cores only: linear-algebra threads that wait for a core cost more
     # time than they save.
@@ -117,18 +120,22 @@ def _fit(
     return FittedPartners(parts, partners, data.names[len(parts) :])
 
 
-def fits_at_once(rows: int) -> int:
+def fits_at_once(rows: int, targets: int) -> int:
     """Number of partners' fits that run at a time; they share the matrices, and rarely hold the interpreter lock.
 
     Args:
         rows: Number of labelled rows.
+        targets: Number of targets; the memory of a fit grows with rows times targets.
 
     Example:
-        >>> fits_at_once(1_000)
-        1
+        >>> fits_at_once(1_000, 1), fits_at_once(10_000, 200)
+        (1, 1)
     """
     # A worker of a study has one core.
-    return 1 if current_process().daemon or rows <= _MOST_ROWS else cpu_count()
+    if current_process().daemon or rows <= _MOST_ROWS:
+        return 1
+    cores = int(cpu_count())
+    return cores if targets == 1 else max(1, min(cores, _MOST_LABELS // (rows * targets)))
 
 
 def _limited(threads: int, step: Callable[[], Any]) -> Any:

@@ -25,7 +25,7 @@ __all__ = ["DESCRIPTORS", "ECFP_COUNTS", "FAST", "FCFP_COUNTS", "GROUP_COUNTS", 
 
 DESCRIPTORS: Final = register("descriptors")(
     FeatureSet(
-        TargetSpec("feature_descriptors", 1, len(CHEAP_DESCRIPTORS), "float32", cheap_descriptors),
+        TargetSpec("feature_descriptors", 2, len(CHEAP_DESCRIPTORS), "float32", cheap_descriptors),
         CHEAP_DESCRIPTORS,
         "two-dimensional descriptors that RDKit computes in compiled code",
     )

@@ -1,7 +1,7 @@
 """Bootstrap intervals: how much a test score varies with the choice of the test molecules."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,8 +62,11 @@ def bootstrap(
         >>> found["off by one"]
         Interval(value=1.0, low=1.0, high=1.0)
     """
-    counts = draw_counts(len(truth), draws, seed)
-    drawn = {name: draw_scores(metric, truth, predicted, counts) for name, predicted in predictions.items()}
+    parts: dict[str, list[FloatArray]] = {name: [] for name in predictions}
+    for counts in draw_counts(len(truth), draws, seed):
+        for name, predicted in predictions.items():
+            parts[name].append(draw_scores(metric, truth, predicted, counts))
+    drawn = {name: np.concatenate(scores) for name, scores in parts.items()}
     values = {name: score(metric, truth, predicted).value for name, predicted in predictions.items()}
     return {name: interval(values[name], drawn[name]) for name in predictions}, drawn
 
@@ -89,26 +92,32 @@ def interval_elsewhere(metric: str, truth: FloatArray, predicted: FloatArray, si
         True
     """
     rng = np.random.default_rng(seed + 1)
-    counts = np.stack([rng.multinomial(size, own / own.sum()) for own in draw_counts(len(truth), DRAWS, seed)])
-    return interval(score(metric, truth, predicted).value, draw_scores(metric, truth, predicted, counts))
+    drawn = []
+    for resamples in draw_counts(len(truth), DRAWS, seed):
+        counts = np.stack([rng.multinomial(size, own / own.sum()) for own in resamples])
+        drawn.append(draw_scores(metric, truth, predicted, counts))
+    return interval(score(metric, truth, predicted).value, np.concatenate(drawn))
 
 
-def draw_counts(size: int, draws: int, seed: int) -> Int64Array:
-    """How often each of ``size`` molecules occurs in each resample, ``draws x size``; each row sums to ``size``."""
-    counts: Int64Array = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws)
-    return counts
+def draw_counts(size: int, draws: int, seed: int) -> Iterator[Int64Array]:
+    """How often each of ``size`` molecules occurs in each resample; each row sums to ``size``.
+
+    Args:
+        size: Number of molecules.
+        draws: Number of resamples.
+        seed: Seed.
+
+    Yields:
+        Some of the resamples, ``k x size``, to bound the memory; their number does not change the resamples.
+    """
+    rng, step = np.random.default_rng(seed), max(_AT_ONCE // max(size, 1), 1)
+    for start in range(0, draws, step):
+        yield rng.multinomial(size, np.full(size, 1 / size), size=min(step, draws - start))
 
 
 def draw_scores(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     """Mean of the metric over tasks, one value per resample; tasks that cannot be scored in it are left out."""
-    name = ogb_metric(metric) or metric
-    step = max(_AT_ONCE // max(len(truth), 1), 1)
-    parts = [_means(name, truth, predicted, counts[start : start + step]) for start in range(0, len(counts), step)]
-    return np.concatenate(parts)
-
-
-def _means(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
-    columns = []
+    metric, columns = ogb_metric(metric) or metric, []
     for place, own in enumerate(metrics_of(metric, truth.shape[1])):
         known = ~np.isnan(truth[:, place])
         if known.any():

@@ -1,7 +1,7 @@
 """The conclusion from a test score: the score with its interval, and a verdict against the baselines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,6 +10,7 @@ from molweight.datasets import score
 from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
 from molweight.report._bootstrap import Interval, bootstrap, interval
 from molweight.report._format import metric_name, number, spread, verdict
+from molweight.report._rare_classes import FEWEST_OF_CLASS, judged_targets, rare_classes
 from molweight.report._run_summary import TestResults, method_title
 
 __all__ = ["FEWEST", "Conclusion", "conclude"]
@@ -32,6 +33,7 @@ class Conclusion:
         own: Score of the run.
         further: Further metrics of the run by name: R2 and MAE, or average precision.
         verdict: Conclusion from the comparison with the baselines, in words.
+        rare: The class with too few test labels for an interval, in words; empty if there is none.
     """
 
     metric: str
@@ -41,13 +43,25 @@ class Conclusion:
     own: Interval
     further: Mapping[str, float]
     verdict: str
+    rare: str = ""
+
+    @property
+    def too_few(self) -> bool:
+        """Whether the test set has too few molecules, or too few of a class, for a verdict."""
+        return self.molecules < FEWEST or bool(self.rare)
+
+    @property
+    def range(self) -> str:
+        """The interval of the score, with a remark if it is unreliable; empty without an interval."""
+        unreliable = f", unreliable with {self.rare}" if self.rare else ""
+        return f"95 % CI {spread(self.own)}{unreliable}" if np.isfinite(self.own.low) else ""
 
     @property
     def sentence(self) -> str:
         """The score, its interval and the further metrics in one line."""
         further = "".join(f"; {name} {number(value, 3)}" for name, value in self.further.items())
         molecules = f"{self.molecules} test molecule{'' if self.molecules == 1 else 's'}"
-        ends = f" (95 % CI {spread(self.own)})" if np.isfinite(self.own.low) else ""
+        ends = f" ({self.range})" if self.range else ""
         return f"test {metric_name(self.metric)} {number(self.own.value)}{ends} on {molecules}{further}"
 
 
@@ -60,6 +74,20 @@ def conclude(results: TestResults, method: str, metric: str, kinds: Sequence[str
         metric: The metric of the table.
         kinds: ``"classification"`` or ``"regression"`` for each target.
     """
+    found, gains = _compared(results, method, metric)
+    further = _further(results, method, metric, kinds)
+    words, molecules = _verdict(results, method, metric, kinds, gains), _labelled(results)
+    return Conclusion(
+        metric, molecules, found, gains, found[method], further, words, rare_classes(results.targets, kinds)
+    )
+
+
+def _labelled(results: TestResults) -> int:
+    return int((~np.isnan(results.targets)).any(axis=1).sum())
+
+
+def _compared(results: TestResults, method: str, metric: str) -> tuple[dict[str, Interval], dict[str, Interval]]:
+    """The score of each method, and the gain of one over each other."""
     found, draws = bootstrap(metric, results.targets, results.predictions)
     sign = 1.0 if higher_is_better(metric) else -1.0
     gains = {
@@ -67,10 +95,7 @@ def conclude(results: TestResults, method: str, metric: str, kinds: Sequence[str
         for name, drawn in draws.items()
         if name != method
     }
-    molecules = int((~np.isnan(results.targets)).any(axis=1).sum())
-    further = _further(results, method, metric, kinds)
-    words = _verdict(metric, molecules, gains)
-    return Conclusion(metric, molecules, found, gains, found[method], further, words)
+    return found, gains
 
 
 def _further(results: TestResults, method: str, metric: str, kinds: Sequence[str]) -> dict[str, float]:
@@ -86,14 +111,30 @@ def _further(results: TestResults, method: str, metric: str, kinds: Sequence[str
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def _verdict(metric: str, molecules: int, gains: Mapping[str, Interval]) -> str:
-    """One or two sentences on the comparison with the cheap baselines; no verdict on too few molecules."""
+def _verdict(
+    results: TestResults, method: str, metric: str, kinds: Sequence[str], gains: Mapping[str, Interval]
+) -> str:
+    """A few sentences on the comparison with the cheap baselines; no verdict on too few molecules, or of a class.
+
+    Targets with too few labels of a class are left out of a verdict on several targets.
+    """
+    judged, scored = judged_targets(results.targets, kinds), ~np.isnan(results.targets).all(axis=0)
+    left_out, remark = int((scored & ~judged).sum()), ""
+    if left_out and judged.any():
+        results = replace(results, targets=np.where(judged, results.targets, np.nan).astype(np.float32))
+        gains = _compared(results, method, metric)[1]
+        remark = (
+            f" Without {left_out} of {len(kinds)} targets, which have fewer than {FEWEST_OF_CLASS} labels of a class."
+        )
+    molecules, rare = _labelled(results), rare_classes(results.targets, kinds)
     if molecules < FEWEST:
         return f"No verdict: {molecules} test molecules are too few ({FEWEST} are needed)."
+    if rare:
+        return f"No verdict: {rare} in the test set ({FEWEST_OF_CLASS} are needed)."
     compared = [name for name in _CHEAP if name in gains] or list(gains)[:1]
     if not compared:
         return "No verdict: no baseline was evaluated on these molecules."
-    return " ".join(_against(metric, name, gains[name]) for name in compared)
+    return " ".join(_against(metric, name, gains[name]) for name in compared) + remark
 
 
 def _against(metric: str, name: str, gain: Interval) -> str:

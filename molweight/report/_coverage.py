@@ -1,10 +1,18 @@
 """How well predicted uncertainties match the errors."""
 
+from typing import Final
+
 import numpy as np
 
 from molweight.arrays import FloatArray
+from molweight.report._bootstrap import Interval
 
-__all__ = ["coverage", "rank_correlation", "wrong_shares"]
+__all__ = ["coverage", "rank_correlation", "rank_correlation_interval", "wrong_shares"]
+
+_NORMAL: Final = 1.96
+"""97.5th percentile of the normal distribution."""
+_LARGEST: Final = 1 - 1e-9
+"""Largest correlation in magnitude; the transformation of 1 is infinite."""
 
 
 def coverage(labels: FloatArray, predictions: FloatArray, deviations: FloatArray, level: float) -> float:
@@ -50,6 +58,31 @@ def rank_correlation(errors: FloatArray, deviations: FloatArray) -> float:
     if len(errors) < 3 or np.ptp(errors) == 0 or np.ptp(deviations) == 0:  # noqa: PLR2004 - fewer say nothing
         return float("nan")
     return float(spearmanr(errors, deviations).statistic)
+
+
+def rank_correlation_interval(errors: FloatArray, deviations: FloatArray) -> Interval:
+    """:func:`rank_correlation` with its 95 % interval, by Fisher's transformation.
+
+    Source: Bonett and Wright, *Sample size requirements for estimating Pearson, Kendall and Spearman correlations*,
+    Psychometrika 2000, for the standard error.
+
+    Args:
+        errors: ``n`` absolute errors.
+        deviations: ``n`` standard deviations.
+
+    Returns:
+        The correlation and its interval; -1 to 1 for fewer than four.
+
+    Example:
+        >>> rising = np.arange(100.0)
+        >>> rank_correlation_interval(rising, rising % 10).low > 0
+        False
+    """
+    value, degrees = rank_correlation(errors, deviations), len(errors) - 3
+    if not np.isfinite(value) or degrees < 1:
+        return Interval(value, -1.0, 1.0)
+    centre, margin = np.arctanh(np.clip(value, -_LARGEST, _LARGEST)), _NORMAL * np.sqrt((1 + value**2 / 2) / degrees)
+    return Interval(value, float(np.tanh(centre - margin)), float(np.tanh(centre + margin)))
 
 
 def wrong_shares(labels: FloatArray, probabilities: FloatArray, deviations: FloatArray) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from molweight.datasets import score
 from molweight.datasets.internal import metrics_of, ogb_metric
 from molweight.report._bootstrap import DRAWS
-from molweight.report._conclusion import FEWEST, Conclusion, conclude
+from molweight.report._conclusion import Conclusion, conclude
 from molweight.report._format import direction, metric_name, number, padded, spread
 from molweight.report._outcome_plots import intervals_plot
 from molweight.report._run_summary import RunSummary, TestResults, method_title
@@ -48,12 +48,13 @@ def scores_section(subject: RunSummary) -> Section:
 def _lead(subject: RunSummary, found: Conclusion) -> Lead:
     words = [found.verdict]
     estimate = subject.about["finetuning"].get("cross_fitting")
-    if found.molecules < FEWEST and estimate:
+    if found.too_few and estimate:
         scores = estimate["scores"]
         whole = scores.get("ensemble", scores["graph"])  # a run without partners, or from an earlier version
-        ends = f"{number(whole['low'], 3)} to {number(whole['high'], 3)}"
+        unreliable = f", unreliable with {estimate['rare']}" if estimate.get("rare") else ""
+        ends = f"{number(whole['low'], 3)} to {number(whole['high'], 3)}{unreliable}"
         words.append(f"Out of fold, on {estimate['rows']} rows: {number(whole['value'])} (95 % CI {ends}).")
-    interval = f"95 % CI {spread(found.own)}, " if np.isfinite(found.own.low) else ""
+    interval = f"{found.range}, " if found.range else ""
     return Lead(
         f"test {metric_name(subject.metric)}, {direction(subject.metric)}",
         padded(found.own.value),

@@ -13,6 +13,7 @@ from molweight.errors import ConfigError, DataError
 from molweight.report._bootstrap import Interval, bootstrap, interval
 from molweight.report._format import direction, metric_name, number, spread, verdict
 from molweight.report._line_charts import lines
+from molweight.report._rare_classes import rare_classes
 from molweight.report._render import page
 from molweight.report._run_summary import RunSummary, method_title
 from molweight.report._section import Figure, Section, Table
@@ -66,8 +67,10 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
     first = subjects[0]
     found = {subject.name: _interval(subject) for subject in subjects}
     gains = {subject.name: _gain(first, subject) for subject in subjects[1:]}
+    rare = rare_classes(first.test_results.targets, first.kinds) if first.test_results is not None else ""
     words = [
-        f"{name} against {first.name}: {verdict(gain)} (gain {number(gain.value, 3)}, 95 % interval {spread(gain)})."
+        f"{name} against {first.name}: {f'no verdict, {rare}' if rare else verdict(gain)} "
+        f"(gain {number(gain.value, 3)}, 95 % interval {spread(gain)})."
         for name, gain in gains.items()
         if gain is not None
     ]

@@ -246,7 +246,8 @@ def _ensemble_section(subject: RunSummary) -> Section:
         [PART_TITLES[part], number(at["value"]), _interval(at), _share(shares.get(part))]
         for part, at in found["scores"].items()
     ]
-    caption = f"{name} out of fold, with 95 % bootstrap intervals over the rows"
+    unreliable = f", unreliable with {found['rare']}" if found.get("rare") else ""
+    caption = f"{name} out of fold, with 95 % bootstrap intervals over the rows{unreliable}"
     loss = np.asarray(tuned["curve"], dtype=np.float64)
     words = f"Mean training loss of the members over {len(loss)} epochs."
     figure = lines(

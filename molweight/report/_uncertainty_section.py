@@ -5,8 +5,9 @@ from typing import Final
 import numpy as np
 
 from molweight.arrays import FloatArray
-from molweight.report._coverage import coverage, rank_correlation, wrong_shares
-from molweight.report._format import number
+from molweight.report._bootstrap import Interval
+from molweight.report._coverage import coverage, rank_correlation_interval, wrong_shares
+from molweight.report._format import number, spread
 from molweight.report._line_charts import lines
 from molweight.report._run_summary import RunSummary
 from molweight.report._section import Figure, Section, Table
@@ -64,9 +65,9 @@ def numbers_section(
     known = ~np.isnan(targets)
     if not known.any():
         return Section("uncertainty", _TITLE, ["No test molecule has a label."])
+    label, found = _ranks(np.abs(targets - predictions), deviations)
+    rows, words = [[label, number(found.value, 3)]], f"{words}{_useless(found)}"
     labels, answers, spreads = (values[known].astype(np.float64) for values in (targets, predictions, deviations))
-    rank = rank_correlation(np.abs(labels - answers), spreads)
-    rows = [["Spearman correlation of error and deviation", number(rank, 3)]]
     if task == "classification":
         sure, unsure = wrong_shares(labels, answers, spreads)
         rows += [
@@ -80,6 +81,41 @@ def numbers_section(
     rows += [[f"labels inside the {level:.0%} interval", f"{share:.1%}"] for level, share in held.items()]
     table = Table("Quality of the standard deviations; intervals assume normal errors", ["", ""], rows)
     return Section("uncertainty", _TITLE, [words], [_figure(labels, answers, spreads)], [table])
+
+
+def _ranks(errors: FloatArray, deviations: FloatArray) -> tuple[str, Interval]:
+    """Spearman's correlation of each target, its interval over molecules, and the medians of both with several targets.
+
+    Errors of several targets are not pooled: between targets of different units they rank by unit.
+    """
+    name = "Spearman correlation of error and deviation"
+    columns = [
+        (error[known].astype(np.float64), deviation[known].astype(np.float64))
+        for error, deviation in zip(errors.T, deviations.T, strict=True)
+        if (known := ~np.isnan(error)).any()
+    ]
+    found = [rank_correlation_interval(*column) for column in columns]
+    scored = [at for at in found if np.isfinite(at.value)]
+    if not scored:
+        return name, Interval(float("nan"), float("nan"), float("nan"))
+    if len(columns) == 1:
+        return name, scored[0]
+    value, low, high = np.median([[at.value, at.low, at.high] for at in scored], axis=0)
+    return f"{name}, median of {len(scored)} targets", Interval(float(value), float(low), float(high))
+
+
+def _useless(found: Interval) -> str:
+    """A sentence if the deviations are not shown to increase with the error; empty if they are, or if none is known."""
+    if not np.isfinite(found.value) or found.low > 0:
+        return ""
+    interval = f"{number(found.value, 2)}, 95 % CI {spread(found, 2)}"
+    if found.value > 0:
+        return (
+            f" There is no evidence here that the deviations increase with the error (Spearman correlation {interval})."
+        )
+    return (
+        f" The deviations do not increase with the error here (Spearman correlation {interval}): do not rely on them."
+    )
 
 
 def _figure(labels: FloatArray, answers: FloatArray, spreads: FloatArray) -> Figure:

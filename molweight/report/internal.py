@@ -5,6 +5,7 @@ from molweight.report._conclusion import Conclusion, conclude
 from molweight.report._evidence import evidence_is_in, format_evidence, format_learned, weigh_evidence
 from molweight.report._explanation import Explained, render_explanation
 from molweight.report._part_titles import PART_TITLES
+from molweight.report._rare_classes import rare_classes
 from molweight.report._run_summary import method_title
 from molweight.report._test_sections import worst
 
@@ -18,6 +19,7 @@ __all__ = [
     "format_learned",
     "interval_elsewhere",
     "method_title",
+    "rare_classes",
     "render_explanation",
     "weigh_evidence",
     "worst",

@@ -8,8 +8,9 @@ from molweight.arrays import AnyArray, Indices
 from molweight.datasets.internal import exact_labels, format_score, higher_is_better
 from molweight.ensemble.internal import CrossFitted, format_gains
 from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
 from molweight.report import bootstrap
-from molweight.report.internal import PART_TITLES, interval_elsewhere
+from molweight.report.internal import PART_TITLES, interval_elsewhere, rare_classes
 from molweight.runs._finetuning import Finetuning
 
 __all__ = ["estimate_of", "format_estimate"]
@@ -28,7 +29,8 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None 
 
     Returns:
         With ``cross_fitting``: ``"scores"`` by part with ``value``, ``low`` and ``high`` (95 % bootstrap over rows),
-        ``"best"``: the best part, ``"weights"`` by part, ``"members"``, ``"rows"``, ``"transform"`` with
+        ``"best"``: the best part, ``"weights"`` by part, ``"members"``, ``"rows"``, ``"rare"``: the class with
+        too few labels for these intervals, in words, ``"transform"`` with
         ``"transforms_tried"``, ``"imputed"`` feature values, ``"balance"`` with ``"balances_tried"``,
         ``"calibration"``: log-loss before and after, ``"sources"``: the effect of each auxiliary table, and
         ``"test"``: ``"rows"``, the number of test molecules with labels, and ``"low"`` and ``"high"``, between which
@@ -49,6 +51,7 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None 
         "weights": dict(zip(predictions, found.weights, strict=False)),
         "members": len(found.curves),
         "rows": len(found.rows),
+        "rare": rare_classes(truth, tasks_of(data.task, len(data.target_names))),
         "transform": _transforms(found.transform, list(data.target_names)),
         "transforms_tried": found.transforms_tried,
         "imputed": found.imputed,
@@ -110,7 +113,8 @@ def format_estimate(finetuning: Finetuning) -> str:
     """
     about = finetuning.cross_fitting
     metric = "skill" if "," in finetuning.metric else finetuning.metric
-    lines = [f"out of fold ({about['rows']} rows, {about['members']} members; 95 % interval over rows):"]
+    unreliable = f", unreliable with {about['rare']}" if about.get("rare") else ""
+    lines = [f"out of fold ({about['rows']} rows, {about['members']} members; 95 % interval over rows{unreliable}):"]
     width = max(len(PART_TITLES[name]) for name in about["scores"])
     for name, at in about["scores"].items():
         weight = f"  weight {about['weights'][name]:.2f}" if name in about["weights"] else ""

@@ -75,11 +75,12 @@ def _estimate(tuned: Mapping[str, Any]) -> str:
         )
     at = found["scores"]["ensemble"]
     others = [name.replace("_", " ") for name, weight in found["weights"].items() if weight > 0 and name != "graph"]
+    unreliable = f", unreliable with {found['rare']}" if found.get("rare") else ""
     partners = f" with {', '.join(others)}" if others else ""
     return (
         f"An ensemble of {found['members']} members{partners}; {tuned['metric']} out of fold "
-        f"{format_score(tuned['best'])} (95 % interval {format_score(at['low'])} to {format_score(at['high'])}, "
-        f"{found['rows']} rows); best part: {found['best']}"
+        f"{format_score(tuned['best'])} (95 % interval {format_score(at['low'])} to {format_score(at['high'])}"
+        f"{unreliable}, {found['rows']} rows); best part: {found['best']}"
     )
 
 

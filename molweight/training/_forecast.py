@@ -41,6 +41,8 @@ _SAMPLE: Final = 16
 """Number of molecules for timing the features."""
 _EXTRA_PASSES: Final = 2
 """Additional passes of a step with learned weights: those of the task, on train and on meta."""
+_FITS_WITH_BOUNDS: Final = 2
+"""Fits of a partner if labels are bounds: on the exact labels, and with the bounds that this fit violates."""
 _MINUTE: Final = 60.0
 
 
@@ -116,10 +118,15 @@ def _finetuning(job: Job, data: MoleculeDataset, splits: Splits, each: float) ->
     processes = member_processes(members, rows, epochs, device)
     trained: float = math.ceil(members / processes) * visits * each
     partners: float = partner_seconds(job.partners or (), rows, data.targets.shape[1], members, probe_seconds())
+    partners *= _FITS_WITH_BOUNDS if "label_bounds" in data.columns else 1
     if processes == 1 and device.type == "cpu":  # one after the other
         return trained + partners
     # at the same time, on the same cores
-    return max(trained, partners / fits_at_once(rows), (trained * processes + partners) / int(cpu_count()))
+    return max(
+        trained,
+        partners / fits_at_once(rows, data.targets.shape[1]),
+        (trained * processes + partners) / int(cpu_count()),
+    )
 
 
 def _seconds_per_molecule(job: Job, data: MoleculeDataset, size: int) -> float:

@@ -43,7 +43,9 @@ class PlainBaseline:
 def plain_baseline(
     name: str, data: MoleculeDataset, splits: Splits, seed: int, *, progress: bool = False
 ) -> PlainBaseline:
-    """Fit a baseline on all rows except the test set, and score it on the test set.
+    """Fit a baseline on the exact labels of all rows except the test set, and score it on the test set.
+
+    Bounds are used only for a target without exact labels.
 
     Args:
         name: Among :data:`PLAIN_BASELINES`.
@@ -64,7 +66,7 @@ def plain_baseline(
 
 
 def _mean(data: MoleculeDataset, rows: Indices, test: Indices, *_: object) -> AnyArray:
-    labels = data.targets[rows].astype(np.float64)
+    labels = _training_labels(data, rows).astype(np.float64)
     known = ~np.isnan(labels)
     mean = np.where(known, labels, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return np.tile(mean, (len(test), 1))
@@ -72,12 +74,17 @@ def _mean(data: MoleculeDataset, rows: Indices, test: Indices, *_: object) -> An
 
 def _descriptor_trees(data: MoleculeDataset, rows: Indices, test: Indices, seed: int, progress: bool) -> AnyArray:
     features = feature_matrix(data, ["descriptors"], progress=progress)
-    columns, rounds = [], default_rounds(len(data.target_names))
+    columns, rounds, labels = [], default_rounds(len(data.target_names)), _training_labels(data, rows)
     for place, task in enumerate(tasks_of(data.task, len(data.target_names))):
-        labels = data.targets[rows][:, [place]]
-        trees = BoostedTrees.fit(features[rows], labels, task, seed=seed, rounds=rounds)
+        trees = BoostedTrees.fit(features[rows], labels[:, [place]], task, seed=seed, rounds=rounds)
         columns.append(trees.predict(features[test]))
     return np.concatenate(columns, axis=1)
+
+
+def _training_labels(data: MoleculeDataset, rows: Indices) -> Float32Matrix:
+    """The labels without bounds; all labels of a target that has only bounds."""
+    exact = exact_labels(data, rows)
+    return np.where(np.isnan(exact).all(axis=0), data.targets[rows], exact)
 
 
 _PREDICT: Final[dict[str, Callable[[MoleculeDataset, Indices, Indices, int, bool], AnyArray]]] = {

@@ -9,7 +9,7 @@ import pytest
 
 from molweight import datasets
 from molweight.cli import main
-from molweight.cli._data_options import load_corpus, load_table, split_table
+from molweight.cli._data_options import load_corpus, load_table, split_table, split_with_test
 from molweight.cli._options._fit import parser
 from molweight.cli._options._table import add_corpus_options
 from molweight.cli._parser import Parser
@@ -131,6 +131,25 @@ def test_the_same_molecule_in_train_and_test_is_said(tmp_path: Path, caplog: pyt
         split_table(options, load_table(options))
     assert "also occur in other roles" not in caplog.text
     assert "40 molecules occur more than once, in 120 of 120 rows, and their labels are averaged" in caplog.text
+
+
+def test_enantiomers_in_train_and_test_are_said_if_stereochemistry_is_ignored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, test = tmp_path / "mine.csv", tmp_path / "test.csv"
+    centres = ["[C@H]", "[C@@H]"]
+    hands = [[f"N{centre}({'C' * n})C(=O)O,{n + 0.5}" for n in range(1, 31)] for centre in centres]
+    path.write_text("\n".join(["smiles,y", *hands[0]]))
+    test.write_text("\n".join(["smiles,y", *hands[1]]))
+    for stereo, said in (("use", False), ("ignore", True)):
+        caplog.clear()
+        options = parser().parse_args([str(path), "--test", str(test), "--stereo", stereo])
+        split_with_test(options, load_table(options))
+        assert ("30 of 30 test molecules are also in the training table" in caplog.text) == said
+    (tmp_path / "both.csv").write_text("\n".join(["smiles,y", *hands[0], *hands[1]]))
+    options = parser().parse_args([str(tmp_path / "both.csv"), "--split", "random", "--stereo", "ignore"])
+    split_table(options, load_table(options))
+    assert "test molecules also occur in other roles, so their labels are known in training" in caplog.text
 
 
 def test_the_same_molecule_in_train_and_test_of_a_split_file_is_said(

@@ -14,7 +14,8 @@ from molweight.encoders import Encoder
 from molweight.ensemble import Ensemble
 from molweight.ensemble._cross_fit import _Work
 from molweight.ensemble._fit_member import epochs_for
-from molweight.ensemble._partner_kinds import PARTNERS
+from molweight.ensemble._out_of_fold import PartnerData, partner_data
+from molweight.ensemble._partner_kinds import PARTNERS, partner_features
 from molweight.ensemble._stacking import convex_weights
 from molweight.ensemble.internal import (
     CrossFitted,
@@ -27,7 +28,8 @@ from molweight.ensemble.internal import (
     cross_folds,
 )
 from molweight.errors import ConfigError
-from molweight.graphs import MoleculeDataset, Task
+from molweight.features import feature_matrix
+from molweight.graphs import Featuriser, MoleculeDataset, Task
 from molweight.runs._estimate import estimate_of
 from molweight.seeding import seeded
 
@@ -91,6 +93,17 @@ def test_a_label_does_not_reach_the_prediction_of_its_own_fold() -> None:
     for name in set(before.out_of_fold) - {"ensemble"}:
         assert after.out_of_fold[name][7] == before.out_of_fold[name][7]
     assert (after.out_of_fold["graph"] != before.out_of_fold["graph"]).any()
+
+
+def test_enantiomers_are_in_one_fold_if_stereochemistry_is_ignored() -> None:
+    hands = [f"N{centre}({'C' * n})C(=O)O" for n in range(1, 41) for centre in ("[C@H]", "[C@@H]")]
+    labels = np.random.default_rng(0).normal(size=(80, 1))
+    data = datasets.from_smiles(hands, labels, task="regression", cache=False)
+    work = _Work.of(SMALL, data.with_featuriser(Featuriser(stereo="ignore")), np.arange(80), CPU)
+    fold_of = np.empty(80)
+    for number, fold in enumerate(work.folds):
+        fold_of[fold] = number
+    assert (fold_of[::2] == fold_of[1::2]).all()
 
 
 def test_the_state_and_the_specification_are_the_whole_model(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
@@ -357,3 +370,81 @@ def test_several_classes_are_probabilities_that_sum_to_one() -> None:
         np.testing.assert_allclose(values.sum(axis=1), 1.0)
     graphs = found.ensemble.with_features(table(labels, "multiclass")).graphs(range(5))
     np.testing.assert_allclose(found.ensemble.predict(graphs).sum(dim=1).numpy(), 1.0, rtol=1e-5)
+
+
+def with_bounds() -> tuple[MoleculeDataset, MoleculeDataset, np.ndarray]:
+    """FreeSolv with true but uninformative bounds in place of 119 labels, the original, and 200 rows for testing."""
+    whole = datasets.load("freesolv").subset(range(640))
+    rng = np.random.default_rng(0)
+    test = np.sort(rng.permutation(640)[:200])
+    train = np.setdiff1d(np.arange(640), test)
+    at = rng.permutation(train[whole.targets[train, 0] < 0])[:119]
+    signs = np.zeros((640, 1), dtype=np.int8)
+    signs[at] = -1
+    labels = np.where(signs == 0, whole.targets, 0).astype(float)
+    smiles = list(whole.smiles)
+    return datasets.from_smiles(smiles, labels, task="regression", bounds=signs, cache=False), whole, test
+
+
+def errors(data: MoleculeDataset, name: str, rows: np.ndarray, test: MoleculeDataset, kind: str = "none") -> float:
+    """RMSE of a partner on the test rows of the original."""
+    fitted = _partner_data(data, name, rows).fit(name, kind)
+    features = feature_matrix(test, partner_features(name, SMALL.features))
+    return float(np.sqrt(((fitted.predict(features) - test.targets) ** 2).mean()))
+
+
+def _partner_data(data: MoleculeDataset, name: str, rows: np.ndarray) -> PartnerData:
+    return partner_data(changed(SMALL, partners=(name,)), data, rows, CPU, {})
+
+
+@pytest.mark.parametrize("name", ["trees", "linear", "gaussian_process", "forest"])
+def test_a_bound_that_says_little_does_no_harm(name: str) -> None:
+    data, whole, test = with_bounds()
+    rows = np.setdiff1d(np.arange(640), test)
+    unbounded = data.with_columns({"label_bounds": np.zeros((640, 1), np.int8)})
+    exact, bounded = (errors(part, name, rows, whole.subset(test)) for part in (unbounded, data))
+    known = rows[data.columns["label_bounds"].ravel()[rows] == 0]
+    assert bounded < 0.8 * exact
+    assert bounded == pytest.approx(errors(data, name, known, whole.subset(test)), rel=0.1)
+
+
+def test_bounds_that_the_first_fit_violates_are_learned() -> None:
+    """Labels above -3 are known only to be so: exact labels alone would say that there are none."""
+    whole = datasets.load("freesolv").subset(range(640))
+    test, rows = np.arange(0, 640, 4), np.setdiff1d(np.arange(640), np.arange(0, 640, 4))
+    signs = (whole.targets > -3).astype(np.int8)
+    labels = np.where(signs == 0, whole.targets, -3).astype(float)
+    data = datasets.from_smiles(list(whole.smiles), labels, task="regression", bounds=signs, cache=False)
+    known = rows[signs[rows, 0] == 0]
+    for name in ("trees", "linear", "forest"):
+        assert errors(data, name, rows, whole.subset(test)) < errors(data, name, known, whole.subset(test)), name
+
+
+def test_bounds_of_one_target_do_not_touch_another() -> None:
+    labels = np.stack([np.linspace(1, 9, 80), np.random.default_rng(0).lognormal(0, 1, 80)], axis=1)
+    signs = np.zeros((80, 2), dtype=np.int8)
+    signs[::3, 1] = 1
+    weights = np.tile([[1.0, 2.0]], (80, 1)).astype(np.float32)
+    plain = table(labels, "regression", label_weight=weights)
+    bounded = plain.with_columns({"label_bounds": signs})
+    for name in ("trees", "linear"):
+        one, other = (_partner_data(data, name, np.arange(80)) for data in (plain, bounded))
+        folds = [np.arange(0, 40), np.arange(40, 80)]
+        own, changed_by = (part.out_of_fold(name, "none,log", folds, 50) for part in (one, other))
+        np.testing.assert_array_equal(own[:, 0], changed_by[:, 0])
+        assert (own[:, 1] != changed_by[:, 1]).any()
+    found = fit(bounded, changed(SMALL, label_transform="log"))
+    assert np.isfinite(found.out_of_fold["ensemble"]).all()
+
+
+def test_bounds_are_exact_labels_of_a_target_with_few_others() -> None:
+    labels = np.linspace(1, 9, 40)[:, None]
+    signs = np.ones((40, 1), dtype=np.int8)
+    signs[:9] = 0
+    plain = table(labels, "regression")
+    features = feature_matrix(plain, SMALL.features)
+    one, other = (
+        _partner_data(data, "trees", np.arange(40)).fit("trees", "none").predict(features)
+        for data in (plain, plain.with_columns({"label_bounds": signs}))
+    )
+    np.testing.assert_array_equal(one, other)

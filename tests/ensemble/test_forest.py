@@ -1,5 +1,7 @@
 """The forest: against scikit-learn, missing labels, damaged states."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,25 @@ def test_it_predicts_as_the_trees_of_scikit_learn(rows: np.ndarray, labels: np.n
     new = np.random.default_rng(1).normal(size=(300, 30))
     expected = model.predict(fitted.standardiser(torch.from_numpy(new)).numpy())
     np.testing.assert_allclose(fitted.predict(new), expected, atol=5e-4)  # leaves are kept in half precision
+
+
+def test_trees_that_are_grown_in_groups_are_those_of_one_model(rows: np.ndarray, labels: np.ndarray) -> None:
+    fitted = Forest.fit(rows, labels, seed=3)
+    scaled = fitted.standardiser(torch.from_numpy(rows)).numpy()
+    model = ExtraTreesRegressor(200, max_features="sqrt", min_samples_leaf=2, random_state=3)
+    trees = [tree.tree_ for tree in model.fit(scaled, labels, sample_weight=np.ones(80)).estimators_]
+    np.testing.assert_array_equal(
+        fitted.thresholds.numpy(), np.concatenate([tree.threshold for tree in trees]).astype(np.float32)
+    )
+    tested = np.concatenate([tree.feature for tree in trees])
+    np.testing.assert_array_equal(fitted.columns.numpy()[tested >= 0], tested[tested >= 0])
+
+
+def test_no_tree_of_scikit_learn_stays_in_memory(rows: np.ndarray, labels: np.ndarray) -> None:
+    """A view of a tree's nodes would keep the float64 values of all its nodes, for every target."""
+    tree = next(_forest._trees(rows.astype(np.float32), labels, np.ones(80), 0))
+    grown = _forest._Grown.of(tree)
+    assert all(getattr(grown, part.name).base is None for part in fields(grown))
 
 
 def test_trees_of_a_large_table_are_grown_on_drawn_rows_and_their_leaves_hold_all(

@@ -16,7 +16,7 @@ import pytest
 from molweight.arrays import Indices
 from molweight.ensemble import _partner_fits
 from molweight.ensemble._out_of_fold import PartnerData
-from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
+from molweight.ensemble._partner_fits import FittedPartners, fits_at_once, partners_ahead
 from molweight.errors import ConfigError
 
 FOLDS: list[Indices] = list(np.arange(160).reshape(2, 80))
@@ -124,3 +124,9 @@ def test_the_time_limit_leaves_all_out_but_the_first(
     assert list(fitted.out_of_fold) == ["trees"]
     assert fitted.left_out == ["linear", "torsion_trees"]
     assert caplog.messages == ["ensemble: without linear, torsion_trees, because of the time limit"]
+
+
+def test_fits_of_many_labels_do_not_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_partner_fits, "cpu_count", lambda: 8)
+    assert [fits_at_once(rows, targets) for rows, targets in ((2_000, 1), (200_000, 1), (5_000, 12))] == [1, 8, 8]
+    assert [fits_at_once(rows, targets) for rows, targets in ((3_000, 100), (3_000, 200), (90_000, 17))] == [3, 1, 1]

@@ -18,6 +18,8 @@ from molweight.graphs import Featuriser, TargetSpec, build_dataset
 
 AWKWARD = ["CC(=O)Oc1ccccc1C(=O)O", "[Na+].[Cl-]", "C[N+](C)(C)C", "[H][H]", "[CH3]", "F[P-](F)(F)(F)(F)F", "[U]"]
 AWKWARD.append("C" * 300)
+SALTS = [("F[P-](F)(F)(F)(F)F", "CCCCn1cc[n+](C)c1"), ("F[Sb-](F)(F)(F)(F)F", "[Li+]"), ("O[Se]O", "CCO")]
+"""Each with one ion or molecule without Gasteiger parameters."""
 SAME = {
     "exactmw": "ExactMolWt",
     "tpsa": "TPSA",
@@ -81,6 +83,15 @@ def test_awkward_molecules_have_no_infinities() -> None:
     values = DESCRIPTORS.spec(AWKWARD)
     assert not np.isinf(values).any()
     assert np.isnan(values).any(), "the charges of uranium are not parametrised"
+
+
+@pytest.mark.parametrize("values", [DESCRIPTORS.spec, FAST.spec], ids=["descriptors", "fast_descriptors"])
+@pytest.mark.parametrize("ions", SALTS)
+def test_the_order_of_the_ions_of_a_salt_does_not_matter(ions: tuple[str, str], values: TargetSpec) -> None:
+    """One ion has no Gasteiger parameters, so the charges of the salt are undefined in both orders."""
+    one, other = values([".".join(ions), ".".join(ions[::-1])])
+    assert np.isnan(one).sum() == 2
+    np.testing.assert_array_equal(one, other)
 
 
 def test_counts_of_components_and_charge() -> None:

@@ -66,6 +66,15 @@ def test_values_are_rdkits() -> None:
     np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("salt", [("F[P-](F)(F)(F)(F)F", "CCCCn1cc[n+](C)c1"), ("F[Sb-](F)(F)(F)(F)F", "[Li+]")])
+def test_the_order_of_the_ions_of_a_salt_does_not_matter(salt: tuple[str, str]) -> None:
+    """One ion has no Gasteiger parameters, so the charges are undefined in both orders; RDKit's depend on it."""
+    one, other = DESCRIPTOR_VALUES([".".join(salt), ".".join(salt[::-1])])
+    undefined = {name for name, value in zip(DESCRIPTORS, one, strict=True) if np.isnan(value)}
+    assert {"MaxPartialCharge", "MinPartialCharge", "MaxAbsPartialCharge", "MinAbsPartialCharge"} <= undefined
+    np.testing.assert_array_equal(one, other)
+
+
 def test_normalised_over_the_corpus(corpus: MoleculeDataset) -> None:
     objective = Descriptors(width=4, left_out=0.0)
     objective.prepare(corpus.columns)

@@ -23,6 +23,8 @@ from molweight.report._training_sections import (
     solver_section,
     weights_section,
 )
+from molweight.runs._finetuning import Finetuning
+from molweight.runs.internal import format_estimate
 
 Make = Callable[..., RunSummary]
 
@@ -117,6 +119,53 @@ def test_few_molecules_give_no_verdict(make: Make) -> None:
     lead = scores_section(replace(made, about=about)).lead
     assert lead is not None
     assert lead.verdict.endswith("Out of fold, on 72 rows: 1 (95 % CI 0.5 to 2).")
+
+
+def _ranked(positives: list[int], rows: int = 120) -> TestResults:
+    """A test set with some positives of each target, ranked well by the run and at random by the trees."""
+    rng = np.random.default_rng(0)
+    labels = np.stack([np.arange(rows) % (rows // count) == 0 for count in positives], axis=1).astype(np.float32)
+    good, random = labels + rng.normal(0, 0.5, labels.shape), rng.normal(size=labels.shape)
+    names = [f"y{place}" for place in range(len(positives))]
+    predictions = {"tapweight": good.astype(np.float32), "descriptor_trees": random.astype(np.float32)}
+    return TestResults(np.arange(rows), ["C"] * rows, names, labels, predictions)
+
+
+@pytest.mark.parametrize(("positives", "word"), [(1, "only 1 positive"), (6, "only 6 positives"), (12, "")])
+def test_few_positives_give_no_verdict(positives: int, word: str) -> None:
+    results = _ranked([positives])
+    assert (results.targets == 1).sum() == positives
+    found = conclude(results, "tapweight", "roc_auc", ["classification"])
+    if not word:
+        assert found.verdict.startswith("Better than trees on descriptors: ROC-AUC higher by ")
+        assert "unreliable" not in found.sentence
+        return
+    assert found.verdict == f"No verdict: {word} in the test set (10 are needed)."
+    assert f", unreliable with {word}) on 120 test molecules" in found.sentence
+    inverted = replace(results, targets=1 - results.targets)
+    assert (
+        word.replace("positive", "negative") in conclude(inverted, "tapweight", "roc_auc", ["classification"]).verdict
+    )
+
+
+def test_a_verdict_on_several_targets_leaves_out_those_with_few_positives() -> None:
+    found = conclude(_ranked([1, 40]), "tapweight", "roc_auc", ["classification"] * 2)
+    alone = conclude(_ranked([40]), "tapweight", "roc_auc", ["classification"])
+    assert found.verdict.startswith("Better than trees on descriptors: ROC-AUC higher by ")
+    assert found.verdict.endswith(" Without 1 of 2 targets, which have fewer than 10 labels of a class.")
+    assert alone.verdict.startswith("Better than trees on descriptors")
+    assert not found.too_few
+    none = conclude(_ranked([1, 3]), "tapweight", "roc_auc", ["classification"] * 2)
+    assert none.verdict == "No verdict: too few positives or negatives of each target in the test set (10 are needed)."
+    assert none.too_few
+
+
+def test_an_estimate_on_few_positives_is_called_unreliable() -> None:
+    parts = {name: {"value": 0.9, "low": 0.8, "high": 0.95} for name in ("graph", "ensemble")}
+    about = {"scores": parts, "best": "ensemble", "weights": {"graph": 1.0}, "members": 5, "rows": 100}
+    about |= {"transform": "none", "imputed": 0, "rare": "only 4 positives"}
+    first = format_estimate(Finetuning("roc_auc", cross_fitting=about)).splitlines()[0]
+    assert first == "out of fold (100 rows, 5 members; 95 % interval over rows, unreliable with only 4 positives):"
 
 
 def test_labels_that_are_bounds_are_counted(make: Make) -> None:

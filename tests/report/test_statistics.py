@@ -1,5 +1,6 @@
 """The numbers of a report, against closed forms and independent code."""
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.metrics import brier_score_loss
 from molweight.datasets import score
 from molweight.datasets._metrics import METRICS
 from molweight.errors import UnknownNameError
-from molweight.report import bootstrap
+from molweight.report import _bootstrap, bootstrap
 from molweight.report._bootstrap import draw_counts, draw_scores, interval, interval_elsewhere
 from molweight.report._calibration import brier_score, expected_calibration_error, known_pairs, reliability
 from molweight.report._resampled import resampled_metric
@@ -22,7 +23,7 @@ def test_a_draw_scores_as_its_molecules_repeated(metric: str) -> None:
     random = np.random.default_rng(1)
     labels = (random.uniform(size=40) < 0.3).astype(np.float64)
     predicted = random.integers(0, 12, size=40) / 12  # with ties
-    counts = draw_counts(40, 30, seed=2)
+    (counts,) = draw_counts(40, 30, seed=2)
     found = resampled_metric(metric, labels, predicted, counts)
     for value, count in zip(found, counts, strict=True):
         place = np.repeat(np.arange(40), count)
@@ -95,9 +96,36 @@ def test_mean_over_tasks_leaves_out_missing_labels() -> None:
 
 def test_every_draw_has_as_many_molecules_as_there_are() -> None:
     for size, draws in product((1, 7), (1, 5)):
-        counts = draw_counts(size, draws, seed=0)
+        (counts,) = draw_counts(size, draws, seed=0)
         assert counts.shape == (draws, size)
         assert (counts.sum(axis=1) == size).all()
+
+
+def test_resamples_do_not_depend_on_their_number_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = np.random.default_rng(0).normal(size=(40, 1))
+    (whole,), (found, draws) = draw_counts(40, 30, seed=2), bootstrap("rmse", truth, {"a": truth * 2})
+    elsewhere = interval_elsewhere("rmse", truth, truth * 2, 10)
+    monkeypatch.setattr(_bootstrap, "_AT_ONCE", 280)
+    parts = list(draw_counts(40, 30, seed=2))
+    assert [len(part) for part in parts] == [7, 7, 7, 7, 2]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    again, drawn = bootstrap("rmse", truth, {"a": truth * 2})
+    np.testing.assert_allclose(drawn["a"], draws["a"], rtol=1e-12)
+    assert again["a"].low == pytest.approx(found["a"].low)
+    assert interval_elsewhere("rmse", truth, truth * 2, 10).high == pytest.approx(elsewhere.high)
+
+
+def test_the_memory_of_a_bootstrap_does_not_grow_with_the_number_of_resamples() -> None:
+    truth = np.random.default_rng(0).normal(size=(50_000, 1))
+    for resampled in (
+        lambda: bootstrap("rmse", truth, {"a": truth * 2, "b": truth * 3}),
+        lambda: interval_elsewhere("rmse", truth, truth * 2, 10_000),
+    ):
+        tracemalloc.start()
+        resampled()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 120e6  # of 400 MB for 1,000 resamples
 
 
 def test_nothing_to_score_has_no_interval() -> None:

@@ -16,6 +16,7 @@ from molweight.models.internal import build_predictor, predict_positions
 from molweight.options import Job
 from molweight.report import RunSummary
 from molweight.report._coverage import coverage, rank_correlation, wrong_shares
+from molweight.report._section import Section
 from molweight.report._side_by_side import _ensemble_section
 from molweight.report._uncertainty_section import numbers_section, spread_section
 from molweight.runs import Uncertainty
@@ -114,6 +115,32 @@ def test_worth_of_deviations() -> None:
     ]
     none = numbers_section("regression", np.full((4, 1), np.nan), ones, ones, "words")
     assert none.words == ["No test molecule has a label."]
+
+
+def _section_of(targets: int, *, related: bool) -> Section:
+    """Errors and deviations of targets with scales 1 and 1,000."""
+    rng, scale = np.random.default_rng(0), np.array([1.0, 1000.0])[:targets]
+    deviations = scale * rng.uniform(0.5, 2, (200, targets))
+    size = deviations if related else scale * rng.uniform(0.5, 2, (200, targets))
+    errors = size * rng.normal(size=(200, targets))
+    return numbers_section("regression", errors, np.zeros((200, targets)), deviations, "words")
+
+
+def test_scales_of_targets_are_not_a_correlation_of_deviations() -> None:
+    section = _section_of(2, related=False)
+    name, value = section.tables[0].rows[0]
+    assert name == "Spearman correlation of error and deviation, median of 2 targets"
+    assert abs(float(value)) < 0.2
+
+
+@pytest.mark.parametrize("targets", [1, 2])
+def test_useless_deviations_are_called_so(targets: int) -> None:
+    said = "There is no evidence here that the deviations increase with the error (Spearman correlation "
+    assert said in _section_of(targets, related=False).words[0]
+    assert "increase with the error" not in _section_of(targets, related=True).words[0]
+    errors = np.linspace(1, 2, 50)[:, None]
+    falling = numbers_section("regression", errors, np.zeros((50, 1)), errors[::-1], "words").words[0]
+    assert "The deviations do not increase with the error here (Spearman correlation -1, 95 % CI -1 to -1)" in falling
 
 
 def test_a_run_without_deviations_says_so(make: Callable[..., RunSummary]) -> None:

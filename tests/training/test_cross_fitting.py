@@ -19,6 +19,7 @@ from molweight.options import Job
 from molweight.runs import Run, load
 from molweight.runs.internal import format_estimate
 from molweight.training import compare, fit
+from molweight.training._plain_baselines import PLAIN_BASELINES, plain_baseline
 from molweight.training._resolve import resolve
 
 SMILES = ["CCO", "not a molecule", "F[P-](F)(F)(F)(F)F", "[Na+].[Cl-]"]
@@ -198,6 +199,26 @@ def test_plain_baselines_cost_no_training_and_share_the_test_molecules(
     result.save(tmp_path)
     assert json.loads((tmp_path / "metrics.json").read_text())["methods"][0]["select"] is None
     assert "trees on descriptors" in result.run.report(tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PLAIN_BASELINES)
+def test_plain_baselines_learn_from_bounds_only_if_a_target_has_no_exact_labels(
+    name: str, table: MoleculeDataset, roles: Splits
+) -> None:
+    exact, bounded = table.targets.astype(float), np.zeros(table.targets.shape, dtype=np.int8)
+    rows = np.setdiff1d(np.arange(len(table)), roles.test)
+    bounded[rows[::3]] = -1
+    labels = np.where(bounded == 0, exact, exact.max() + 5)
+    smiles = list(table.smiles)
+    with_bounds = from_smiles(smiles, labels, task="regression", bounds=bounded, cache=False)
+    without = from_smiles(smiles, np.where(bounded == 0, exact, np.nan), task="regression", cache=False)
+    found, expected = (plain_baseline(name, data, roles, seed=0) for data in (with_bounds, without))
+    np.testing.assert_array_equal(found.results.predictions[name], expected.results.predictions[name])
+    bounded[rows] = -1
+    only = from_smiles(smiles, labels, task="regression", bounds=bounded, cache=False)
+    plain = from_smiles(smiles, labels, task="regression", cache=False)
+    found, expected = (plain_baseline(name, data, roles, seed=0) for data in (only, plain))
+    np.testing.assert_array_equal(found.results.predictions[name], expected.results.predictions[name])
 
 
 def test_the_metric_of_the_job_chooses_and_is_stored(
