@@ -483,7 +483,7 @@ class Run:
 
     def _read(self, smiles: Sequence[str] | ParsedRows) -> ParsedRows:
         parsed = parse(smiles, self.featuriser)
-        if parsed.rejects and parsed is not smiles:
+        if parsed.rejects and not isinstance(smiles, ParsedRows):
             _log.warning(
                 "%d of %d rows have no valid molecule; their values are NaN", len(parsed.rejects), len(parsed.smiles)
             )
