@@ -1,6 +1,6 @@
 """Names that other packages of molweight use; not public: they change without notice."""
 
-from molweight.graphs._as_smiles import as_smiles, canonical_text, parse_molecule, read_smiles, written
+from molweight.graphs._as_smiles import as_smiles, canonical_text, is_missing, parse_molecule, read_smiles, written
 from molweight.graphs._cache import (
     cache_root,
     content_key,
@@ -40,6 +40,7 @@ __all__ = [
     "explain",
     "guarded_list",
     "guarded_target",
+    "is_missing",
     "is_mixed",
     "join_tasks",
     "map_chunks",
