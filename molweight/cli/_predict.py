@@ -23,7 +23,7 @@ from molweight.cli._output import begin, say
 from molweight.cli._screen import finish_screening, screened
 from molweight.cli._standard_form import with_standard_form
 from molweight.datasets.internal import MoleculeRows
-from molweight.errors import ConfigError, DataError, suggest
+from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
 from molweight.runs import Run, load
 from molweight.runs.internal import ENSEMBLE
 
@@ -33,6 +33,8 @@ _ROW: Final = "row"
 """Column with the number of each row, unless the input has a column of this name."""
 _DOMAIN: Final = ("similarity", "in_domain")
 _LISTED: Final = 20
+_OF_TOP: Final = {"rank": None, "lowest": False, "candidates": "auto"}
+"""Options of ``--top``, with their defaults."""
 
 
 def run(options: Namespace) -> None:
@@ -55,7 +57,7 @@ def run(options: Namespace) -> None:
     kept = _kept(options.columns, table)
     columns = [table.columns[place] for place in kept]
     numbered = _ROW not in columns
-    header = [*([_ROW] if numbered else []), *columns, *(_free(name, columns) for name in answers.names)]
+    header = _header([*([_ROW] if numbered else []), *columns], answers.names)
     source = screened(options, model, table) if options.top is not None else stream(options, model, table)
     with table_writer(options.output, header, default=sys.stdout, safe=options.safe_csv) as write:
         for chunk in source:
@@ -76,13 +78,20 @@ class _Answers(NamedTuple):
 
 
 def _refuse_conflicts(options: Namespace) -> None:
-    """Refuse options that contradict each other.
+    """Refuse options that contradict each other, or have no effect.
 
     Raises:
-        ConfigError: If there are such options.
+        ConfigError: If two options contradict each other.
+        OptionError: If an option of ``--top`` is given without it.
     """
-    if options.ensemble and options.interval is not None:
-        raise ConfigError("--interval is for a single run, but --ensemble averages several. Leave one of them out.")
+    for name, asked in (("interval", options.interval is not None), ("domain", options.domain)):
+        if options.ensemble and asked:
+            raise ConfigError(f"--{name} is for a single run, but --ensemble averages several. Leave one of them out.")
+    if options.top is not None:
+        return
+    for name, usual in _OF_TOP.items():
+        if options[name] != usual:
+            raise OptionError(name, options[name], f"has no effect without {mention('top', 1000)}", "Leave it out.")
 
 
 def _answers(options: Namespace, model: Run, average: Average) -> _Answers:
@@ -92,8 +101,9 @@ def _answers(options: Namespace, model: Run, average: Average) -> _Answers:
     if average.members:
         return _Answers([*targets, *spread], average.of)
     ends = [f"{name}.{end}" for name in targets for end in ("lower", "upper") if options.interval is not None]
-    domain = options.domain and model.has_calibration()
-    if options.domain and not domain:
+    wanted = options.domain is not False
+    domain = wanted and model.has_calibration()
+    if wanted and not domain:
         say(
             options,
             f"{options.run} stores no training molecules, so similarity and domain cannot be computed: fit again",
@@ -140,8 +150,21 @@ def _kept(columns: list[str] | None, table: MoleculeRows) -> list[int]:
     return [place for place, name in enumerate(table.columns) if place == table.smiles or name in columns]
 
 
+def _header(columns: list[str], computed: list[str]) -> list[str]:
+    """The names of the columns of the output, each once if those of the input are.
+
+    Example:
+        >>> _header(["row", "y"], ["y", "y.predicted"])
+        ['row', 'y', 'y.predicted', 'y.predicted.predicted']
+    """
+    taken = list(columns)
+    for name in computed:
+        taken.append(_free(name, taken))
+    return taken
+
+
 def _free(name: str, taken: list[str]) -> str:
-    """A name for predictions that is not a column of the input: ``y``, ``y.predicted``, ``y.predicted.predicted``, ...
+    """A name for predictions that is not taken: ``y``, ``y.predicted``, ``y.predicted.predicted``, ...
 
     Example:
         >>> _free("y", ["id"]), _free("y", ["id", "y"])

@@ -70,6 +70,14 @@ def test_differences_between_the_runs_are_said(place: Path, capsys: pytest.Captu
     assert "the model needs the column 'pH', but the input has only 'smiles'" in capsys.readouterr().err
 
 
+def test_what_an_ensemble_does_not_compute_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["predict", str(place / "plain"), "CCO", f"--ensemble={place / 'flat'}", "--quiet"]
+    assert main([*command, "--domain=true"]) == 2
+    assert "--domain is for a single run, but --ensemble averages several" in capsys.readouterr().err
+    assert main([*command, "--domain=false"]) == 0
+    assert capsys.readouterr().out.startswith("row,smiles,y\n")
+
+
 def test_rows_that_one_run_has_parsed_get_the_features_of_another(place: Path) -> None:
     plain, flat = load(place / "plain"), load(place / "flat")
     np.testing.assert_array_equal(flat.predict(plain.parse(NEW)), flat.predict(NEW))
