@@ -3,16 +3,18 @@
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from molweight.errors import ConfigError, MolweightError, TrainingError, out_of_memory
 
-__all__ = ["ForeignCode", "import_plugins", "refuse_untrusted"]
+__all__ = ["ForeignCode", "import_again", "import_plugins", "imported_plugins", "refuse_untrusted"]
 
 _IMPORTING: Final = ("<frozen", importlib.__file__)
+_imported: Final[dict[str, str]] = {}
+"""The imported plug-ins, each with the folder from which it was imported."""
 
 
 class ForeignCode:
@@ -102,16 +104,37 @@ def import_plugins(modules: Sequence[str], option: str = "--plugin") -> None:
             remedy = f"Write it as in Python, without .py: {option} my_objectives."
             raise ConfigError(f"{option} {module!r} is not the name of a module. {remedy}")
     for module in modules:
-        _import_plugin(module, option)
+        _import_plugin(module, option, str(Path.cwd()))
 
 
-def _import_plugin(module: str, option: str) -> None:
-    sys.path.insert(0, "")  # the current folder, as for `python -m`
+def imported_plugins() -> dict[str, str]:
+    """The plug-ins imported in this process, each with its folder, for :func:`import_again` in a worker."""
+    return dict(_imported)
+
+
+def import_again(plugins: Mapping[str, str]) -> None:
+    """Import the plug-ins of another process, so that the names that they register are known.
+
+    Args:
+        plugins: Result of :func:`imported_plugins` in that process.
+
+    Raises:
+        ConfigError: If importing one raises any error.
+    """
+    for module, folder in plugins.items():
+        _import_plugin(module, "--plugin", folder)
+
+
+def _import_plugin(module: str, option: str, folder: str) -> None:
+    sys.path.insert(0, folder)  # as for `python -m`
     try:
         with ForeignCode(f"{option} {module!r} cannot be imported", kind=ConfigError, everything=True):
             importlib.import_module(module)
     finally:
-        sys.path.remove("")
+        sys.path.remove(folder)
+    if folder not in sys.path:
+        sys.path.append(folder)  # for what it imports later; at the end, where it shadows nothing
+    _imported[module] = folder
 
 
 def refuse_untrusted(named: Sequence[str], typed: Sequence[str], place: str, *, trust: bool) -> None:

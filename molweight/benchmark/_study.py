@@ -12,9 +12,9 @@ from typing import Any, Final, Literal, get_args
 from molweight import datasets
 from molweight.benchmark._chemprop import CHEMPROP, chemprop_command
 from molweight.benchmark._methods import METHODS, OF_VARIANT, Method, method_of, variant_of
+from molweight.benchmark._named_files import digests
 from molweight.benchmark._published import read_published
 from molweight.devices import check_device
-from molweight.ensemble.internal import read_network
 from molweight.errors import OptionError, UnknownNameError, suggest
 from molweight.options import Job
 from molweight.options.internal import current_names, option_names
@@ -145,9 +145,8 @@ class Study:
 
 
 def _contents(study: Study) -> dict[str, Any]:
-    """Digests of the weight files that the jobs name, because another file under the same name gives other results."""
-    named = (options.get("in_context") for options in (study.job, *study.settings, *study.variants.values()))
-    found = {path: read_network(path).sha256 for path in sorted(filter(None, named))}
+    """Digests of the files that the study names; no entry without such files."""
+    found = digests((study.job, *study.settings, *study.variants.values()), study.corpus)
     return {"files": found} if found else {}
 
 

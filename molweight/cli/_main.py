@@ -67,6 +67,7 @@ _WORKER_DIED: Final = (
     "a process that computes features was killed, most likely because the machine ran out of memory. Close other "
     "programs, or set LOKY_MAX_CPU_COUNT=1 to use a single process, and run the same command again."
 )
+_ALONE: Final = "Set LOKY_MAX_CPU_COUNT=1 to use a single process, and run the same command again."
 _TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
 _NOT_ALLOWED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _CTRL_C: Final = 130
@@ -277,7 +278,7 @@ def _enough_memory() -> Iterator[None]:
     try:
         yield
     except BrokenExecutor as error:
-        raise ConfigError(_WORKER_DIED) from error
+        raise ConfigError(_of_workers(error)) from error
     except ImportError as error:
         if "failed to map segment" not in str(error):
             raise
@@ -286,6 +287,16 @@ def _enough_memory() -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise ConfigError(_NO_MEMORY) from error
+
+
+def _of_workers(error: BrokenExecutor) -> str:
+    """The reason why processes could not go on: most often they were killed for lack of memory."""
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    if isinstance(error, TerminatedWorkerError):
+        return _WORKER_DIED
+    reason = str(error).partition(".")[0]
+    return f"processes that compute features failed: {reason}. {_ALONE}"
 
 
 def _refuse_beside_resume(parser: Parser, arguments: list[str]) -> None:

@@ -43,6 +43,7 @@ __all__ = [
     "standard",
     "stream",
     "table_writer",
+    "with_decimals",
     "with_numbers",
 ]
 
@@ -87,7 +88,8 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
             f"{options.input!r} is not a SMILES, and only one file can be read at a time. Leave out {more[0]!r}."
         )
     if typed:
-        return MoleculeRows(["smiles"], 0, ((row, [text]) for row, text in enumerate([options.input, *more], start=1)))
+        records = ((row, [text]) for row, text in enumerate([options.input, *more], start=1))
+        return with_decimals(options, run, MoleculeRows(["smiles"], 0, records))
     return read_input(options, run)
 
 
@@ -101,11 +103,22 @@ def read_input(options: Namespace, run: Run) -> MoleculeRows:
     Raises:
         DataError: If the file cannot be read.
     """
-    table = read_rows(options.input, options.smiles, _reading(options))
+    return with_decimals(options, run, read_rows(options.input, options.smiles, _reading(options)))
+
+
+def with_decimals(options: Namespace, run: Run, table: MoleculeRows) -> MoleculeRows:
+    """The table with the decimal signs of the columns that a model reads, found in its first rows.
+
+    Args:
+        options: Values of the options that :func:`add_input_options` added.
+        run: The model.
+        table: The rows, of which none was read.
+
+    Raises:
+        OptionError: If the stated decimal sign is unknown.
+    """
     names = [name for name in column_features(run) if name in table.columns]
-    if not names:
-        return table
-    head = list(islice(table.rows, MOST_ROWS))
+    head = list(islice(table.rows, MOST_ROWS)) if names else []
     cells = {name: [record[table.columns.index(name)] for _, record in head] for name in names}
     usual = {**dict.fromkeys(names, "."), **run.trained_on.get("decimals", {})}
     signs = decimal_signs(cells, options.get("decimal"), usual, options.input)

@@ -3,22 +3,29 @@
 import sys
 from collections.abc import Callable
 from functools import partial
-from itertools import combinations
 from typing import Final, NamedTuple
 
 import numpy as np
-import torch
 from jsonargparse import Namespace
 
 from molweight.arrays import Float32Matrix
-from molweight.cli._molecules import format_numbers, open_input, refuse_other_formats, stream, table_writer
+from molweight.cli._ensemble import Average, members_of, other_runs
+from molweight.cli._molecules import (
+    Chunk,
+    format_numbers,
+    open_input,
+    refuse_other_formats,
+    say_of_imputed,
+    stream,
+    table_writer,
+)
 from molweight.cli._output import begin, say
 from molweight.cli._screen import finish_screening, screened
 from molweight.cli._standard_form import with_standard_form
-from molweight.datasets.internal import MoleculeRows, conflicting_classes, format_classes
-from molweight.errors import ConfigError, DataError, suggest
-from molweight.runs import ParsedRows, Run, load
-from molweight.runs.internal import ENSEMBLE, spread_of
+from molweight.datasets.internal import MoleculeRows
+from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
+from molweight.runs import Run, load
+from molweight.runs.internal import ENSEMBLE
 
 __all__ = ["run"]
 
@@ -26,6 +33,8 @@ _ROW: Final = "row"
 """Column with the number of each row, unless the input has a column of this name."""
 _DOMAIN: Final = ("similarity", "in_domain")
 _LISTED: Final = 20
+_OF_TOP: Final = {"rank": None, "lowest": False, "candidates": "auto"}
+"""Options of ``--top``, with their defaults."""
 
 
 def run(options: Namespace) -> None:
@@ -37,22 +46,27 @@ def run(options: Namespace) -> None:
     """
     begin(options)
     refuse_other_formats(options, "output", "rejects")
-    options = with_standard_form(options)
+    given, options = options, with_standard_form(options)
     model = load(options.run, options.device)
-    answers = _answers(options, model)
+    others = other_runs(options, model)
+    _refuse_conflicts(options)
     table = open_input(options, model)
+    members, table = members_of(given, options, others, table)
+    average = Average(model, members, uncertain=options.uncertainty)
+    answers = _answers(options, model, average)
     kept = _kept(options.columns, table)
     columns = [table.columns[place] for place in kept]
     numbered = _ROW not in columns
-    header = [*([_ROW] if numbered else []), *columns, *(_free(name, columns) for name in answers.names)]
+    header = _header([*([_ROW] if numbered else []), *columns], answers.names)
     source = screened(options, model, table) if options.top is not None else stream(options, model, table)
     with table_writer(options.output, header, default=sys.stdout, safe=options.safe_csv) as write:
-        for rows, cells, parsed in source:
-            made = format_numbers(answers.of(parsed))
+        for chunk in source:
+            made = format_numbers(answers.of(chunk))
             write(
                 [*([row] if numbered else []), *(record[place] for place in kept), *values]
-                for row, record, values in zip(rows, cells, made, strict=True)
+                for row, record, values in zip(chunk.rows, chunk.cells, made, strict=True)
             )
+    say_of_imputed(options, average.blank)
     finish_screening(options)
 
 
@@ -60,36 +74,49 @@ class _Answers(NamedTuple):
     """Names of the computed columns, and the function that computes them."""
 
     names: list[str]
-    of: Callable[[ParsedRows], Float32Matrix]
+    of: Callable[[Chunk], Float32Matrix]
 
 
-def _answers(options: Namespace, model: Run) -> _Answers:
-    """The requested values: predictions, deviations, ranges, domain.
+def _refuse_conflicts(options: Namespace) -> None:
+    """Refuse options that contradict each other, or have no effect.
 
     Raises:
-        ConfigError: If options contradict each other, or the run lacks data that they need.
+        ConfigError: If two options contradict each other.
+        OptionError: If an option of ``--top`` is given without it.
     """
-    targets, others = model.target_names, _others(options, model)
+    for name, asked in (("interval", options.interval is not None), ("domain", options.domain)):
+        if options.ensemble and asked:
+            raise ConfigError(f"--{name} is for a single run, but --ensemble averages several. Leave one of them out.")
+    if options.top is not None:
+        return
+    for name, usual in _OF_TOP.items():
+        if options[name] != usual:
+            raise OptionError(name, options[name], f"has no effect without {mention('top', 1000)}", "Leave it out.")
+
+
+def _answers(options: Namespace, model: Run, average: Average) -> _Answers:
+    """The requested values: predictions, deviations, ranges, domain."""
+    targets = model.target_names
     spread = [f"{name}.deviation" for name in targets if options.uncertainty]
-    if others:
-        if options.interval is not None:
-            raise ConfigError("--interval is for a single run, but --ensemble averages several. Leave one of them out.")
-        return _Answers([*targets, *spread], partial(_averaged, [model, *others], uncertain=options.uncertainty))
+    if average.members:
+        return _Answers([*targets, *spread], average.of)
     ends = [f"{name}.{end}" for name in targets for end in ("lower", "upper") if options.interval is not None]
-    domain = options.domain and model.has_calibration()
-    if options.domain and not domain:
+    wanted = options.domain is not False
+    domain = wanted and model.has_calibration()
+    if wanted and not domain:
         say(
             options,
             f"{options.run} stores no training molecules, so similarity and domain cannot be computed: fit again",
         )
     place = [*_DOMAIN] if domain else []
     if not ends and not domain and not spread:
-        return _Answers(targets, model.predict)
+        return _Answers(targets, lambda chunk: model.predict(chunk.parsed))
     return _Answers([*targets, *spread, *ends, *place], partial(_assessed, options, model, domain=domain))
 
 
-def _assessed(options: Namespace, model: Run, parsed: ParsedRows, *, domain: bool) -> Float32Matrix:
+def _assessed(options: Namespace, model: Run, chunk: Chunk, *, domain: bool) -> Float32Matrix:
     """Predictions, and deviations, ranges and domain if requested."""
+    parsed = chunk.parsed
     if options.interval is None and not domain:
         stated = model.uncertainty(parsed)
         return np.concatenate([stated.prediction, stated.deviation], axis=1)
@@ -104,12 +131,6 @@ def _assessed(options: Namespace, model: Run, parsed: ParsedRows, *, domain: boo
         inside = np.where(np.isnan(found.domain.similarity), np.nan, found.domain.inside)
         parts.append(np.stack([found.domain.similarity, inside], axis=1).astype(np.float32))
     return np.concatenate(parts, axis=1)
-
-
-def _averaged(runs: list[Run], parsed: ParsedRows, *, uncertain: bool) -> Float32Matrix:
-    """The mean over several runs, and their spread."""
-    found = spread_of([run.predict(parsed) for run in runs])
-    return np.concatenate([found.prediction, found.deviation], axis=1) if uncertain else found.prediction
 
 
 def _kept(columns: list[str] | None, table: MoleculeRows) -> list[int]:
@@ -129,8 +150,21 @@ def _kept(columns: list[str] | None, table: MoleculeRows) -> list[int]:
     return [place for place, name in enumerate(table.columns) if place == table.smiles or name in columns]
 
 
+def _header(columns: list[str], computed: list[str]) -> list[str]:
+    """The names of the columns of the output, each once if those of the input are.
+
+    Example:
+        >>> _header(["row", "y"], ["y", "y.predicted"])
+        ['row', 'y', 'y.predicted', 'y.predicted.predicted']
+    """
+    taken = list(columns)
+    for name in computed:
+        taken.append(_free(name, taken))
+    return taken
+
+
 def _free(name: str, taken: list[str]) -> str:
-    """A name for predictions that is not a column of the input: ``y``, ``y.predicted``, ``y.predicted.predicted``, ...
+    """A name for predictions that is not taken: ``y``, ``y.predicted``, ``y.predicted.predicted``, ...
 
     Example:
         >>> _free("y", ["id"]), _free("y", ["id", "y"])
@@ -139,48 +173,3 @@ def _free(name: str, taken: list[str]) -> str:
     while name in taken:
         name = f"{name}.predicted"
     return name
-
-
-def _others(options: Namespace, model: Run) -> list[Run]:
-    """The other runs of the ensemble.
-
-    Raises:
-        ConfigError: If one of them predicts something else, or is the same model as another one.
-    """
-    others = [load(folder, options.device) for folder in options.ensemble]
-    for folder, other in zip(options.ensemble, others, strict=True):
-        if (other.target_names, other.model.task) != (model.target_names, model.model.task):
-            raise ConfigError(
-                f"--ensemble {folder} predicts {', '.join(other.target_names)} ({other.model.task}), but {options.run} "
-                f"predicts {', '.join(model.target_names)} ({model.model.task}). Name runs of the same table."
-            )
-    folders, runs = [options.run, *options.ensemble], [model, *others]
-    for one, another in combinations(zip(folders, runs, strict=True), 2):
-        _refuse_other_classes(one, another)
-    _refuse_same(folders, runs)
-    return others
-
-
-def _refuse_other_classes(first: tuple[str, Run], second: tuple[str, Run]) -> None:
-    """Refuse a run whose class 1 means something else; runs of earlier versions do not store it."""
-    cards = [run.trained_on for _, run in (first, second)]
-    if not all("codes" in card for card in cards):
-        return
-    target = conflicting_classes(cards[0]["codes"], cards[1]["codes"])
-    if target is not None:
-        one, other = (format_classes({"codes": {target: card["codes"].get(target, {"1": 1})}}) for card in cards)
-        raise ConfigError(
-            f"--ensemble {second[0]}: {other}, but in {first[0]} {one}, so a mean of their probabilities means "
-            "nothing. Name runs with the same classes, or fit again with --positive."
-        )
-
-
-def _refuse_same(folders: list[str], runs: list[Run]) -> None:
-    """Refuse members that are copies of each other: their spread would be zero."""
-    for (one, run), (other, further) in combinations(zip(folders, runs, strict=True), 2):
-        mine, theirs = run.model.state_dict(), further.model.state_dict()
-        if mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine):
-            raise ConfigError(
-                f"--ensemble: {one} and {other} are the same model, so their spread means nothing. Name runs with "
-                "different seeds."
-            )

@@ -9,7 +9,7 @@ from molweight._yaml import load_yaml, read_options
 from molweight.cli._output import say
 from molweight.errors import ConfigError, DataError
 
-__all__ = ["with_standard_form"]
+__all__ = ["standard_form", "with_standard_form"]
 
 _CONFIG: Final = "config.yaml"
 
@@ -24,13 +24,30 @@ def with_standard_form(options: Namespace) -> Namespace:
         return options
     steps = _trained_with(Path(options.run))
     if steps:
-        say(
-            options,
-            f"molecules are standardised as in training: {','.join(steps)} (--standardize [] leaves them unchanged)",
-        )
+        say(options, f"{_said(steps)} (--standardize [] leaves them unchanged)")
     found = options.clone()
     found.standardize = steps
     return found
+
+
+def standard_form(options: Namespace, run: str, usual: list[str]) -> list[str]:
+    """The steps for a further run: those of the command, or by default those of that run, with a message.
+
+    Args:
+        options: Those of the command as they were given, with ``standardize``.
+        run: Folder of the further run.
+        usual: The steps for the first run.
+    """
+    if options.standardize is not None:
+        return list(options.standardize)
+    steps = _trained_with(Path(run))
+    if steps != usual:
+        say(options, f"{run}: {_said(steps) if steps else 'molecules are left unchanged, as in training'}")
+    return steps
+
+
+def _said(steps: list[str]) -> str:
+    return f"molecules are standardised as in training: {','.join(steps)}"
 
 
 def _trained_with(run: Path) -> list[str]:

@@ -25,6 +25,8 @@ from molweight.training.internal import (
     AdaptivePretraining,
     HeldOut,
     adaptive_pretraining,
+    check_weighting,
+    with_parts,
     with_sources,
     with_stereo,
 )
@@ -133,7 +135,10 @@ def hypergrad_check(
         asked, dampings, partial(MinresReference, limit=limit, iterations=iterations, tolerance=tolerance)
     )
     job, sources = with_sources(job, data, splits)
-    corpus = data.subset(splits.train) if corpus is None else corpus
+    corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
+    job = with_parts(job, corpus)
+    if job.corpus_weights == "part":  # the number of weights is known only now
+        check_weighting(job)
     run = _start(job, HeldOut(data, splits, sources), corpus, progress=progress)
     problem = draw_problem(job, run, data, splits, dtype)
     found = [

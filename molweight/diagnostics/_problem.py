@@ -12,7 +12,7 @@ from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.mlo import LossFn, Params, check_deterministic
 from molweight.options import Job
-from molweight.training.internal import AdaptivePretraining, Batches, generator_for
+from molweight.training.internal import AdaptivePretraining, Batches, generator_for, part_batches
 
 __all__ = ["Problem", "draw_problem"]
 
@@ -66,6 +66,8 @@ def draw_problem(
         return _cast(table.graphs(chosen, device), dtype)
 
     unlabelled = drawn(run.corpus.data, "corpus", everything, job.solve_batch_size)
+    batches = part_batches(run.corpus.data, job.objectives, job.solve_batch_size, job.seed)
+    parts = {name: _cast(run.corpus.data.graphs(part.next(), device), dtype) for name, part in batches.items()}
     train = drawn(data, "train", splits.train, job.task_batch_size)
     meta = drawn(data, "meta", splits.meta, job.meta_batch_size)
     pretrainer, predictor = copy.deepcopy(run.model).to(dtype), copy.deepcopy(run.task.model).to(dtype)
@@ -74,7 +76,7 @@ def draw_problem(
     mixed = None if own is None else drawn(own.data, "own", range(len(own.data)), job.solve_batch_size)
     sizes = {"corpus": unlabelled.num_graphs, "train": train.num_graphs, "meta": meta.num_graphs}
     return Problem(
-        pretrainer.draw(unlabelled, torch.Generator(device).manual_seed(job.seed)),
+        pretrainer.draw(unlabelled, torch.Generator(device).manual_seed(job.seed), parts),
         predictor.bound_loss(train, seed),
         predictor.bound_loss(meta, None),
         sizes if mixed is None else {**sizes, "own": mixed.num_graphs},

@@ -1,5 +1,6 @@
 """The common base of the estimators."""
 
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, ClassVar, Final, Self
@@ -9,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from molweight.arrays import AnyArray
+from molweight.arrays import AnyArray, BoolArray
 from molweight.datasets import SPLITTERS, Request, Splits, from_smiles, load_corpus
 from molweight.errors import DataError, OptionError
 from molweight.estimators._input import smiles_of
@@ -17,12 +18,12 @@ from molweight.estimators._options import JOB_OPTIONS, checked, signature, with_
 from molweight.estimators._state import dump_run, load_run
 from molweight.graphs import MoleculeDataset, Reject, Task
 from molweight.options import Job
-from molweight.runs import Run
+from molweight.runs import ParsedRows, Run
 from molweight.training import fit
 
 __all__ = ["OWN_OPTIONS", "MoleculeEstimator", "TapWeightEstimator", "check_rejects"]
 
-
+_LOG: Final = logging.getLogger(__name__)
 OWN_OPTIONS: Final = {"corpus": "zinc", "corpus_size": 10_000, "split": "random", "holdout": 0.1, "on_error": "raise"}
 """Parameters that are not options of a job, with their defaults."""
 
@@ -191,10 +192,24 @@ class TapWeightEstimator(MoleculeEstimator):
         return self
 
     def _predict(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
+        return self.run_.predict(self._parse(X))
+
+    def _predict_to_score(self, X: Any) -> tuple[AnyArray, BoolArray]:  # noqa: N803 - scikit-learn's name
+        """Predictions, and whether each row has a molecule; a score leaves the others out, with a warning."""
+        parsed = self._parse(X)
+        usable = np.zeros(len(parsed.smiles), dtype=bool)
+        usable[parsed.rows] = True
+        if not usable.any():
+            raise DataError(f"X: none of {len(usable)} rows has a valid molecule, so there is no score. Correct them.")
+        if parsed.rejects:
+            _LOG.warning("%d of %d rows have no valid molecule and are not scored", len(parsed.rejects), len(usable))
+        return self.run_.predict(parsed), usable
+
+    def _parse(self, X: Any) -> ParsedRows:  # noqa: N803 - scikit-learn's name
         check_is_fitted(self)
         parsed = self.run_.parse(self._smiles(X))
         check_rejects(parsed.rejects, self.on_error)
-        return self.run_.predict(parsed)
+        return parsed
 
 
 def check_rejects(rejects: list[Reject], on_error: str) -> None:

@@ -3,11 +3,19 @@
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import ClassifierMixin
 
 from molweight.arrays import AnyArray
 from molweight.estimators._base import TapWeightEstimator
-from molweight.estimators._labels import decode_classes, encode_classes, known_mean, most_probable, one_hot
+from molweight.estimators._labels import (
+    decode_classes,
+    encode_classes,
+    known_mean,
+    most_probable,
+    one_hot,
+    side_by_side,
+)
 
 __all__ = ["TapWeightClassifier"]
 
@@ -82,23 +90,28 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
         Args:
             X: ``n`` SMILES.
         """
-        probability = self._predict(X)
+        return self._decoded(self._predict(X))
+
+    def _decoded(self, probability: AnyArray) -> AnyArray:
         if self._single and len(self.classes_) > 2:  # noqa: PLR2004 - two classes
             return most_probable(probability, self.classes_)
         if self._single:
             return decode_classes(probability[:, 0], self.classes_)
-        return np.column_stack([decode_classes(*pair) for pair in zip(probability.T, self.classes_, strict=True)])
+        return side_by_side([decode_classes(*pair) for pair in zip(probability.T, self.classes_, strict=True)])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803 - scikit-learn's name
-        """Accuracy, averaged over the columns of ``y``, with missing labels left out.
+        """Accuracy, averaged over the columns of ``y``, without missing labels and rows without a valid molecule.
 
         Args:
             X: ``n`` SMILES.
             y: ``n`` or ``n x T`` labels.
             sample_weight: Weight of each row.
         """
+        probability, usable = self._predict_to_score(X)
         truth, predicted = (
-            np.asarray(values, dtype=object).reshape(len(values), -1) for values in (y, self.predict(X))
+            np.asarray(values, dtype=object).reshape(len(values), -1) for values in (y, self._decoded(probability))
         )
-        known = np.array([[item is not None and item == item for item in row] for row in truth])  # noqa: PLR0124 - NaN
-        return float(np.mean(known_mean(truth == predicted, known, sample_weight)))
+        known = ~pd.isna(truth) & usable[:, None]
+        right = np.zeros(truth.shape, dtype=bool)
+        right[known] = truth[known] == predicted[known]
+        return float(np.mean(known_mean(right, known, sample_weight)))

@@ -1,6 +1,7 @@
 """Vectors from SMILES."""
 
-from typing import Any, Final, Self
+from dataclasses import replace
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from molweight.estimators._base import OWN_OPTIONS, MoleculeEstimator, check_rej
 from molweight.estimators._labels import encode_classes, numbers
 from molweight.estimators._options import signature, with_signature
 from molweight.estimators._state import dump_encoder, load_encoder
-from molweight.graphs import MoleculeDataset, featurize
+from molweight.graphs import Featuriser, MoleculeDataset, featurize
 from molweight.options import EncoderOptions, PretrainingOptions
 from molweight.options.internal import INITS, SHIPPED, option_names
 from molweight.runs import read_checkpoint
@@ -41,7 +42,8 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
 
     Without a ``task``, labels are ignored: the encoder is that of the checkpoint ``init``, or, with
     ``init="pretrain"``, one that is pretrained with equal weights of the objectives on ``corpus`` (``None``: on the
-    molecules given). Its statistics of batch normalisation are those of the molecules given to ``fit``. With
+    molecules given). Its statistics of batch normalisation are those of the molecules given to ``fit``, and it ignores
+    stereochemistry if the checkpoint was pretrained so. With
     ``task="classification"`` or ``"regression"``, the weights are learned for ``y`` and the encoder is finetuned on it.
 
     Args:
@@ -64,6 +66,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
     """
 
     _learned = "encoder_"
+    _stereo: Literal["use", "ignore"]
 
     @with_signature(_SIGNATURE)
     def __init__(self, **options: Any) -> None:
@@ -99,10 +102,11 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         if self.task not in (None, "classification", "regression"):
             raise OptionError("task", self.task, "is unknown", "Use 'classification', 'regression' or None.")
         if self.task is None:
-            self.encoder_ = self._pretrain(self._table(X, None, None))
+            self.encoder_ = self._pretrain(self._as_learned(self._table(X, None, None)))
         else:
             labels = encode_classes(y)[0] if self.task == "classification" else numbers(y)
-            self.encoder_ = self._train(self._table(X, labels, self.task)).model.first_encoder()
+            run = self._train(self._table(X, labels, self.task))
+            self.encoder_, self._stereo = run.model.first_encoder(), run.featuriser.stereo
         job = check_job(self.job())
         self._built = (job.encoder, job.encoder_options, job.device)
         self._n_features_out = self.encoder_.width
@@ -117,7 +121,11 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         check_is_fitted(self)
         smiles = self._smiles(X)
         molecules, rejects = featurize(smiles)
-        data = with_stereo(self.job(), MoleculeDataset(molecules))
+        data = MoleculeDataset(molecules)
+        if hasattr(self, "_stereo"):
+            data = data.with_featuriser(Featuriser(stereo=self._stereo))
+        else:  # pickled by an earlier version
+            data = with_stereo(self.job(), data)
         check_rejects(rejects, self.on_error)
         vectors = np.full((len(smiles), self.encoder_.width), np.nan, dtype=np.float32)
         vectors[molecules.rows] = self._embed(data)
@@ -143,9 +151,18 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         # check the type first: comparing an array of SMILES with a name fails
         return not all(type(given[name]) is type(known) and given[name] == known for name, known in defaults.items())
 
+    def _as_learned(self, data: MoleculeDataset) -> MoleculeDataset:
+        """The molecules without stereochemistry if the job ignores it, or the checkpoint that is used unchanged."""
+        job = check_job(self.job())
+        data = with_stereo(job, data)
+        if job.init not in INITS and read_checkpoint(job.init).featuriser.stereo == "ignore":
+            data = data.with_featuriser(replace(data.featuriser, stereo="ignore"))
+        self._stereo = data.featuriser.stereo
+        return data
+
     def _pretrain(self, data: MoleculeDataset) -> Encoder:
         job = check_job(self.job())
-        data, device = with_stereo(job, data), resolve_device(job.device)
+        device = resolve_device(job.device)
         if job.init in INITS:
             corpus = self._corpus()
             encoder = generic_pretraining(job, data if corpus is None else corpus, device)[0].encoder

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from molweight.errors import DataError
-from molweight.graphs.internal import written
+from molweight.graphs.internal import is_missing, written
 
 __all__ = ["smiles_of"]
 
@@ -15,7 +15,7 @@ def smiles_of(molecules: Any) -> list[str]:
 
     Args:
         molecules: SMILES or RDKit molecules: a list, a tuple, an array, a pandas column, or an array or table with a
-            single column. ``None`` and NaN count as empty SMILES.
+            single column. ``None``, NaN and ``pd.NA`` count as empty SMILES.
 
     Returns:
         ``n`` strings.
@@ -42,7 +42,7 @@ def smiles_of(molecules: Any) -> list[str]:
 
 
 def _text(item: object, row: int) -> str:
-    if item is None or (isinstance(item, float) and np.isnan(item)):
+    if is_missing(item):
         return ""
     text = written(item)
     if not isinstance(text, str):

@@ -1,5 +1,6 @@
 """Labels as scikit-learn passes them: one or several columns, classes of any kind, some of them missing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from molweight.arrays import AnyArray
 from molweight.errors import ConfigError, DataError
 
-__all__ = ["decode_classes", "encode_classes", "known_mean", "most_probable", "numbers", "one_hot"]
+__all__ = ["decode_classes", "encode_classes", "known_mean", "most_probable", "numbers", "one_hot", "side_by_side"]
 
 
 def encode_classes(y: Any) -> tuple[AnyArray, list[AnyArray]]:
@@ -100,6 +101,17 @@ def decode_classes(probability: AnyArray, classes: AnyArray) -> AnyArray:
     missing = np.isnan(probability)
     decided: AnyArray = classes[(probability >= 0.5).astype(np.int64)]  # noqa: PLR2004 - the middle
     return _blanked(decided, missing)
+
+
+def side_by_side(columns: Sequence[AnyArray]) -> AnyArray:
+    """Columns of classes as a table; of objects if only some columns are text, which would turn the others into text.
+
+    Example:
+        >>> side_by_side([np.array(["a", "b"]), np.array([0, 1])]).tolist()
+        [['a', 0], ['b', 1]]
+    """
+    text = {column.dtype.kind in "US" for column in columns}
+    return np.column_stack([column.astype(object) for column in columns] if len(text) > 1 else columns)
 
 
 def numbers(y: Any) -> AnyArray:

@@ -58,7 +58,7 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
         return predicted[:, 0] if self._single else predicted
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803 - scikit-learn's name
-        """R², averaged over the columns of ``y``, with missing labels left out.
+        """R², averaged over the columns of ``y``, without missing labels and rows without a valid molecule.
 
         Args:
             X: ``n`` SMILES.
@@ -67,7 +67,8 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
         """
         truth = numbers(y)
         truth = truth[:, None] if truth.ndim == 1 else truth
-        known = ~np.isnan(truth)
+        predicted, usable = self._predict_to_score(X)
+        known = ~np.isnan(truth) & usable[:, None]
         centre = known_mean(truth, known, sample_weight)
-        residual = known_mean((truth - self._predict(X)) ** 2, known, sample_weight)
+        residual = known_mean((truth - predicted) ** 2, known, sample_weight)
         return float(np.mean(1 - residual / known_mean((truth - centre) ** 2, known, sample_weight)))

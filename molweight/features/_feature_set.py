@@ -1,5 +1,6 @@
 """Feature sets: molecule-level numbers that a model reads in addition to the graph vector, as one matrix."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -191,7 +192,7 @@ def feature_values(data: MoleculeDataset, name: str, *, progress: bool = False) 
             f"{', '.join(map(repr, present)) or 'no feature columns'}. Add the column; empty cells are imputed."
         )
     column: AnyArray = data.columns[name]
-    return column.reshape(len(data), -1).astype(np.float32)
+    return column.reshape(len(data), math.prod(column.shape[1:])).astype(np.float32)  # also without molecules
 
 
 def _spec(data: MoleculeDataset, name: str) -> TargetSpec:

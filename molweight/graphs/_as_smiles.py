@@ -3,17 +3,19 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from molweight.errors import DataError
 from molweight.graphs._explain import odd_character
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["as_smiles", "canonical_text", "parse_molecule", "read_smiles", "written"]
+__all__ = ["as_smiles", "canonical_text", "is_missing", "parse_molecule", "read_smiles", "written"]
 
 
 def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
-    """SMILES of molecules given as SMILES or as RDKit molecules; ``None`` and NaN become empty.
+    """SMILES of molecules given as SMILES or as RDKit molecules; missing values become empty.
 
     Args:
         molecules: The molecules.
@@ -36,6 +38,21 @@ def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
             f"{name}: smiles must be a sequence of SMILES, got the string {molecules[:60]!r}. Use [smiles]."
         )
     return [_text(item, position, name) for position, item in enumerate(molecules)]
+
+
+def is_missing(item: object) -> bool:
+    """Whether a value is how Python, NumPy or pandas writes a missing one: ``None``, NaN or ``pd.NA``.
+
+    Example:
+        >>> import pandas as pd
+        >>> [is_missing(item) for item in (None, float("nan"), pd.NA, "", 0)]
+        [True, True, True, False, False]
+    """
+    if item is None or isinstance(item, str):
+        return item is None
+    from pandas import NA
+
+    return item is NA or (isinstance(item, float | np.floating) and bool(np.isnan(item)))
 
 
 def written(item: Any) -> Any:
@@ -73,7 +90,7 @@ def canonical_text(molecule: "Mol") -> str:
 def _text(item: Any, position: int, name: str) -> str:
     if isinstance(item, str):
         return item.strip()
-    if item is None or (isinstance(item, float) and item != item):  # noqa: PLR0124 - NaN, from a pandas column
+    if is_missing(item):
         return ""
     from rdkit.Chem import Mol
 

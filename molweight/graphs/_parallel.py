@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import Final, TypeVar
@@ -14,8 +14,9 @@ from joblib.externals.loky import process_executor
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from molweight._progress import progress_bar
+from molweight.plugins import import_again, imported_plugins
 
-__all__ = ["end_with", "map_chunks", "shielded", "watched_pool"]
+__all__ = ["end_with", "map_chunks", "shielded", "start_worker", "watched_pool"]
 
 T = TypeVar("T")
 _PAUSE: Final = 0.5
@@ -78,7 +79,19 @@ def watched_pool(jobs: int) -> Parallel:
         jobs: Number of processes.
     """
     # Large arrays reach the workers as memory-mapped files: copy-on-write, because torch warns about read-only ones.
-    return Parallel(n_jobs=jobs, return_as="generator", mmap_mode="c", initializer=end_with, initargs=(os.getpid(),))
+    start = os.getpid(), imported_plugins()
+    return Parallel(n_jobs=jobs, return_as="generator", mmap_mode="c", initializer=start_worker, initargs=start)
+
+
+def start_worker(parent: int, plugins: Mapping[str, str]) -> None:
+    """Set up a worker: it ends with its parent, and knows the plug-ins of its parent.
+
+    Args:
+        parent: The parent process.
+        plugins: Its plug-ins, from :func:`molweight.plugins.imported_plugins`.
+    """
+    end_with(parent)
+    import_again(plugins)
 
 
 def end_with(parent: int) -> None:

@@ -1,6 +1,6 @@
 """Names that other packages of molweight use; not public: they change without notice."""
 
-from molweight.graphs._as_smiles import as_smiles, canonical_text, parse_molecule, read_smiles, written
+from molweight.graphs._as_smiles import as_smiles, canonical_text, is_missing, parse_molecule, read_smiles, written
 from molweight.graphs._cache import (
     cache_root,
     content_key,
@@ -17,7 +17,7 @@ from molweight.graphs._explain import explain
 from molweight.graphs._guard import Guarded, guarded_list
 from molweight.graphs._molecules import RejectCounts, SmilesColumn
 from molweight.graphs._padding import pad_batch
-from molweight.graphs._parallel import end_with, map_chunks, shielded, watched_pool
+from molweight.graphs._parallel import end_with, map_chunks, shielded, start_worker, watched_pool
 from molweight.graphs._ranks import atom_ranks
 from molweight.graphs._stream import Record, build_streamed
 from molweight.graphs._vocabulary import BOND_STEREO
@@ -40,6 +40,7 @@ __all__ = [
     "explain",
     "guarded_list",
     "guarded_target",
+    "is_missing",
     "is_mixed",
     "join_tasks",
     "map_chunks",
@@ -51,6 +52,7 @@ __all__ = [
     "read_folder",
     "read_smiles",
     "shielded",
+    "start_worker",
     "tasks_of",
     "watched_pool",
     "write_array",

@@ -2,13 +2,14 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
 from joblib import cpu_count
 
-from molweight.graphs.internal import end_with, shielded
+from molweight.graphs.internal import shielded, start_worker
+from molweight.plugins import imported_plugins
 
 __all__ = ["ahead"]
 
@@ -52,7 +53,8 @@ def _elsewhere(parts: Iterable[tuple[T, A]], work: Callable[[A], R], jobs: int) 
     from joblib.externals.loky import ProcessPoolExecutor
 
     # A separate executor, not the one that joblib reuses.
-    executor = ProcessPoolExecutor(max_workers=jobs, initializer=_keep, initargs=(work, os.getpid()))
+    start = work, os.getpid(), imported_plugins()
+    executor = ProcessPoolExecutor(max_workers=jobs, initializer=_keep, initargs=start)
     waiting: deque[tuple[T, Any]] = deque()
     try:
         for own, part in parts:
@@ -69,8 +71,8 @@ def _elsewhere(parts: Iterable[tuple[T, A]], work: Callable[[A], R], jobs: int) 
         executor.shutdown(kill_workers=bool(waiting))
 
 
-def _keep(work: Callable[[Any], Any], parent: int) -> None:
-    end_with(parent)
+def _keep(work: Callable[[Any], Any], parent: int, plugins: Mapping[str, str]) -> None:
+    start_worker(parent, plugins)
     _work[:] = [work]
 
 

@@ -1,6 +1,6 @@
 """Attribution of a prediction to atoms: Shapley values, estimated from random orders of the atoms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import Float64Array, Int64Array
-from molweight.errors import OptionError
+from molweight.errors import ConfigError, OptionError, mention, suggest
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.graphs.internal import atom_ranks
 from molweight.models import TaskModel
 
-__all__ = ["Attribution", "attribute_atoms"]
+__all__ = ["Attribution", "attribute_atoms", "chosen_target"]
 
 
 _DEGREE, _HYDROGENS, _IN_RING = 2, 4, 8
@@ -182,3 +182,22 @@ def _masked(graph: GraphBatch, playing: Tensor) -> GraphBatch:
             name: column.repeat(copies, *[1] * (column.dim() - 1)) for name, column in graph.atom_columns.items()
         },
     )
+
+
+def chosen_target(asked: str | None, names: Sequence[str]) -> str:
+    """The target to explain.
+
+    Args:
+        asked: Its name; optional if there is only one.
+        names: All targets.
+
+    Raises:
+        ConfigError: If there are several targets and none is named.
+        OptionError: If there is no such target.
+    """
+    if asked is None and len(names) > 1:
+        raise ConfigError(f"name one target ({mention('target')}): {', '.join(names)}.")
+    name = names[0] if asked is None else asked
+    if name not in names:
+        raise OptionError("target", name, f"is unknown{suggest(name, names)}", f"Targets: {', '.join(names)}.")
+    return name

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from molweight.arrays import AnyArray, Indices
 from molweight.datasets import Splits
-from molweight.datasets.internal import exact_labels
+from molweight.datasets.internal import exact_labels, groups_of
 from molweight.ensemble import Ensemble
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
@@ -76,8 +76,8 @@ def calibrate(model: TaskModel, data: MoleculeDataset, splits: Splits, device: t
     """The calibration of a finished model, from its own table.
 
     An ensemble was trained on all rows except the test set: errors are out of fold, and each row is compared with all
-    others. A single model was trained on ``train`` and ``meta``: errors and limits come from ``select``, which was also
-    used for early stopping.
+    other molecules. A single model was trained on ``train`` and ``meta``: errors and limits come from ``select``, which
+    was also used for early stopping. A molecule in several rows counts once, so that no row is compared with itself.
 
     Args:
         model: The model.
@@ -88,9 +88,11 @@ def calibrate(model: TaskModel, data: MoleculeDataset, splits: Splits, device: t
     if isinstance(model, Ensemble) and len(model.out_of_fold_deviations):
         return _of_ensemble(model, data, device)
     trained = np.union1d(splits.train, splits.meta)
+    new = _without_replicates(data, splits.select, trained)
+    trained = trained[_molecules(data, trained)[0]]
     bits = fingerprints(data.subset(trained))
     vectors = answer_positions(model, data, trained[spread_positions(len(trained), _VECTORS)], device).vectors
-    rows = splits.select[spread_positions(len(splits.select), _ROWS)]
+    rows = new[spread_positions(len(new), _ROWS)]
     found, own = answer_positions(model, data, rows, device), fingerprints(data.subset(rows))
     reference = Reference.of(bits, vectors, (own, found.vectors))
     return Calibration(reference, _conformal(data, rows, found, nearest_similarity(own, bits)))
@@ -98,13 +100,38 @@ def calibrate(model: TaskModel, data: MoleculeDataset, splits: Splits, device: t
 
 def _of_ensemble(model: Ensemble, data: MoleculeDataset, device: torch.device) -> Calibration:
     trained = model.seen_rows.cpu().numpy()
-    bits = fingerprints(data.subset(trained))
-    vectors = answer_positions(model, data, trained[spread_positions(len(trained), _VECTORS)], device).vectors
+    first, own = _molecules(data, trained)
+    molecules = trained[first]
+    bits = fingerprints(data.subset(molecules))
+    vectors = answer_positions(model, data, molecules[spread_positions(len(molecules), _VECTORS)], device).vectors
     places = np.sort(np.random.default_rng(0).permutation(len(trained))[:_ROWS])
     predicted, deviation = (part.cpu().numpy()[places] for part in (model.out_of_fold, model.out_of_fold_deviations))
-    similarity = nearest_similarity(bits[places], bits, own=places)
+    similarity = nearest_similarity(bits[own[places]], bits, own=own[places])
     conformal = _conformal(data, trained[places], Answer(predicted, deviation, vectors), similarity)
     return Calibration(Reference.of(bits, vectors, None), conformal)
+
+
+def _molecules(data: MoleculeDataset, rows: Indices) -> tuple[Indices, Indices]:
+    """Positions in ``rows`` of the first row of each molecule, and for each row the number of its molecule."""
+    number = np.arange(len(rows))
+    for group in _replicates(data.subset(rows)):
+        number[group] = group[0]
+    first, own = np.unique(number, return_inverse=True)
+    return first, own
+
+
+def _without_replicates(data: MoleculeDataset, rows: Indices, trained: Indices) -> Indices:
+    """The rows whose molecules are not in other, trained rows; all of them if none would be left."""
+    both = np.union1d(rows, trained)
+    groups = [both[group] for group in _replicates(data.subset(both))]
+    known = [group for group in groups if np.isin(group, trained).any()]
+    new = np.setdiff1d(rows, np.concatenate(known)) if known else rows
+    return new if len(new) else rows
+
+
+def _replicates(data: MoleculeDataset) -> list[Indices]:
+    """Rows of the same molecule, as the model sees it."""
+    return groups_of(data, stereo=data.featuriser.stereo == "use")
 
 
 def _conformal(data: MoleculeDataset, rows: Indices, found: Answer, similarity: AnyArray) -> Conformal:

@@ -141,6 +141,16 @@ def find_checkpoint(init: str) -> Path:
     )
 
 
+def is_shipped(init: str) -> bool:
+    """Whether ``init`` names a checkpoint that is part of the package.
+
+    Example:
+        >>> is_shipped(SHIPPED)
+        True
+    """
+    return find_checkpoint(init).is_relative_to(_PACKAGE)
+
+
 def checkpoints_at_hand() -> list[str]:
     """Names of the checkpoints that are part of the package, and of those in ``checkpoints`` of the cache.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from molweight.datasets import Splits
 from molweight.datasets.internal import bounds_of, format_bound_counts, format_classes, format_score
+from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.graphs.internal import RejectCounts, tasks_of
 
@@ -17,12 +18,21 @@ CARD: Final = "README.md"
 """File of a run's model card."""
 
 
+_OF_LABELS: Final = ("label_bounds", "label_weight")
+
+
 def molecules_digest(data: MoleculeDataset) -> str:
-    """SHA-256 of the SMILES of a dataset in their order, and of its labels if it has any."""
+    """SHA-256 of the SMILES of a dataset in their order, its labels if it has any, and the columns that models read.
+
+    These are bounds, weights of rows, and columns of the table that serve as features.
+    """
     digest = hashlib.sha256(np.ascontiguousarray(data.molecules.smiles_data).tobytes())
     digest.update(np.ascontiguousarray(data.molecules.smiles_offsets).tobytes())
     if data.task is not None:
         digest.update(np.ascontiguousarray(data.targets).tobytes())
+    for name in sorted(data.columns):
+        if name in _OF_LABELS or name.startswith(COLUMN_PREFIX):
+            digest.update(name.encode() + np.ascontiguousarray(data.columns[name]).tobytes())
     return digest.hexdigest()
 
 

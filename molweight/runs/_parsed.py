@@ -50,6 +50,14 @@ class ParsedRows:
         }
         return replace(self, data=self.data.with_columns(columns))
 
+    def with_featuriser(self, featuriser: Featuriser) -> "ParsedRows":
+        """The rows with another choice of features; the columns stay.
+
+        Args:
+            featuriser: The choice.
+        """
+        return replace(self, data=self.data.with_featuriser(featuriser))
+
     def align(self, values: np.ndarray[Any, Any]) -> Float32Matrix:
         """Values of the molecules as values of the rows; NaN for a row without a valid molecule.
 
@@ -68,8 +76,9 @@ def parse(smiles: Sequence[str] | ParsedRows, featuriser: Featuriser | None = No
     """Parse SMILES, unless they are parsed already.
 
     Args:
-        smiles: ``n`` SMILES or RDKit molecules.
-        featuriser: Which features to compute; those of :class:`molweight.graphs.Featuriser` by default.
+        smiles: ``n`` SMILES or RDKit molecules; parsed rows, such as those of another run, get the requested features.
+        featuriser: Which features to compute; those of :class:`molweight.graphs.Featuriser` by default, and those of
+            parsed rows by default.
 
     Raises:
         ConfigError: If it is a single string.
@@ -80,7 +89,7 @@ def parse(smiles: Sequence[str] | ParsedRows, featuriser: Featuriser | None = No
         ([0], [1])
     """
     if isinstance(smiles, ParsedRows):
-        return smiles
+        return smiles if featuriser is None else smiles.with_featuriser(featuriser)
     if isinstance(smiles, str):
         raise ConfigError(f"expected a sequence of SMILES, got the single string {smiles!r}. Use [{smiles!r}].")
     chosen = featuriser or Featuriser()

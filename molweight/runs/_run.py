@@ -15,9 +15,9 @@ from torch import Tensor
 from molweight._version import __version__
 from molweight.arrays import BoolArray, Float32Matrix, Indices
 from molweight.datasets import Score, Splits, score
-from molweight.datasets.internal import ROLES, exact_labels, molecule_keys
+from molweight.datasets.internal import ROLES, exact_labels
 from molweight.ensemble import Ensemble
-from molweight.errors import ConfigError, OptionError, mention, suggest
+from molweight.errors import ConfigError, OptionError, suggest
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.mlo import Finding, diagnose
 from molweight.models import TaskModel
@@ -25,7 +25,7 @@ from molweight.models.internal import answer_positions, predict_positions
 from molweight.report import TestResults, render
 from molweight.runs._archive import RunParts, has_pretraining, read_pretraining, write_parts
 from molweight.runs._assess import Assessment, assess, needed
-from molweight.runs._attribution import Attribution, attribute_atoms
+from molweight.runs._attribution import Attribution, attribute_atoms, chosen_target
 from molweight.runs._calibration import Calibration, calibrate
 from molweight.runs._conformal import Intervals
 from molweight.runs._finetuning import Finetuning
@@ -35,9 +35,9 @@ from molweight.runs._parsed import ParsedRows, parse
 from molweight.runs._predict_ensemble import ENSEMBLE, predict_unseen
 from molweight.runs._reference import Domain
 from molweight.runs._report import gather
-from molweight.runs._seen import trained_keys
+from molweight.runs._seen import seen_among, trained_keys
 from molweight.runs._test_results import collect_test_results
-from molweight.runs._uncertainty import Uncertainty, calibrate_std, dropout_rate, predict_with_dropout_std
+from molweight.runs._uncertainty import Uncertainty, dropout_factors, dropout_rate, predict_with_dropout_std
 from molweight.storage import csv_bytes, escape_controls, write_file
 
 __all__ = ["Run"]
@@ -325,12 +325,16 @@ class Run:
         if not dropout_rate(self.model) > 0 and self._states_deviations():
             found = self.assess(ParsedRows.of(data.subset(positions)))
             return Uncertainty(found.prediction, found.deviation)
-        if self.factors is None and self.data is not None and self.splits is not None:
-            raw = predict_with_dropout_std(self.model, self.data, self.splits.select, self.device)
-            self.factors = calibrate_std(exact_labels(self.data, self.splits.select), raw, self.model.task)
+        factors = self._deviation_factors()
         return predict_with_dropout_std(
-            self.model, data, positions, self.device, factors=self.factors, samples=samples, seed=seed
+            self.model, data, positions, self.device, factors=factors, samples=samples, seed=seed
         )
+
+    def _deviation_factors(self) -> list[float] | None:
+        fitted = self.factors is not None or isinstance(self.model, Ensemble)
+        if not fitted and self.data is not None and self.splits is not None:
+            self.factors = dropout_factors(self.model, self.data, self.splits.select, self.device)
+        return self.factors
 
     def attribute(
         self, smiles: Sequence[str] | ParsedRows, target: str | None = None, *, pairs: int = 16, seed: int = 0
@@ -350,12 +354,7 @@ class Run:
             ConfigError: If there are several targets and none is named.
             OptionError: If there is no such target.
         """
-        if target is None and len(self.target_names) > 1:
-            raise ConfigError(f"name one target ({mention('target')}): {', '.join(self.target_names)}.")
-        name = self.target_names[0] if target is None else target
-        if name not in self.target_names:
-            clause = suggest(name, self.target_names)
-            raise OptionError("target", name, f"is unknown{clause}", f"Targets: {', '.join(self.target_names)}.")
+        name = chosen_target(target, self.target_names)
         column, parsed = self.target_names.index(name), self._read(smiles)
         found: list[Attribution | None] = [None] * len(parsed.smiles)
         featured = self.model.with_features(parsed.data)
@@ -429,6 +428,8 @@ class Run:
     def seen(self, smiles: Sequence[str]) -> BoolArray | None:
         """Whether each molecule was in a role used for training: train, meta or select.
 
+        For a model that ignores stereochemistry, the stereoisomers of such a molecule count, too.
+
         Args:
             smiles: ``n`` SMILES.
 
@@ -436,7 +437,7 @@ class Run:
             ``n`` values; ``None`` for a run of an earlier version, which does not record this.
         """
         keys = self._keys_of_seen()
-        return None if keys is None else np.isin(molecule_keys(smiles), keys.numpy())
+        return None if keys is None else seen_among(smiles, keys, self.featuriser)
 
     def _keys_of_seen(self) -> Tensor | None:
         if self._seen is None and self.data is not None and self.splits is not None:
@@ -447,8 +448,11 @@ class Run:
         """The stored parts of the run, without its table.
 
         Args:
-            complete: Whether to include the data of :meth:`intervals`, :meth:`domain` and :meth:`seen`.
+            complete: Whether to include the data of :meth:`intervals`, :meth:`domain`, :meth:`seen` and
+                :meth:`uncertainty`.
         """
+        if complete:
+            self._deviation_factors()
         pretrained, records = self._read_pretraining()
         found = RunParts(self.describe(), self.model.state_dict(), pretrained, records, self.test_results)
         if not complete:
@@ -483,7 +487,7 @@ class Run:
 
     def _read(self, smiles: Sequence[str] | ParsedRows) -> ParsedRows:
         parsed = parse(smiles, self.featuriser)
-        if parsed.rejects and parsed is not smiles:
+        if parsed.rejects and not isinstance(smiles, ParsedRows):
             _log.warning(
                 "%d of %d rows have no valid molecule; their values are NaN", len(parsed.rejects), len(parsed.smiles)
             )

@@ -8,13 +8,22 @@ import numpy as np
 import torch
 
 from molweight.arrays import Float32Array, Float32Matrix, Indices
+from molweight.datasets.internal import exact_labels
 from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.models import TaskModel
 from molweight.models.internal import predict_positions, with_dropout
 
-__all__ = ["Uncertainty", "calibrate_std", "dropout_rate", "dropout_samples", "predict_with_dropout_std", "spread_of"]
+__all__ = [
+    "Uncertainty",
+    "calibrate_std",
+    "dropout_factors",
+    "dropout_rate",
+    "dropout_samples",
+    "predict_with_dropout_std",
+    "spread_of",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +73,20 @@ def predict_with_dropout_std(
     scale = np.ones(drawn.shape[2]) if factors is None else np.asarray(factors)
     deviation = (drawn.astype(np.float64).std(axis=0, ddof=1) * scale).astype(np.float32)
     return Uncertainty(predict_positions(model, data, indices, device), deviation)
+
+
+def dropout_factors(model: TaskModel, data: MoleculeDataset, rows: Indices, device: torch.device) -> list[float] | None:
+    """The factors of :func:`calibrate_std` for deviations under dropout; ``None`` for an encoder without dropout.
+
+    Args:
+        model: The model.
+        data: The table.
+        rows: Positions of molecules that the model was not trained on.
+        device: Device to compute on.
+    """
+    if not dropout_rate(model) > 0:
+        return None
+    return calibrate_std(exact_labels(data, rows), predict_with_dropout_std(model, data, rows, device), model.task)
 
 
 def dropout_samples(

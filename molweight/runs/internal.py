@@ -2,7 +2,7 @@
 
 from molweight.runs._ahead import ahead
 from molweight.runs._archive import MODEL, RunParts
-from molweight.runs._checkpoint import CHECKPOINT, checkpoints_at_hand
+from molweight.runs._checkpoint import CHECKPOINT, checkpoints_at_hand, find_checkpoint, is_shipped
 from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, features_of, featurised
 from molweight.runs._finetuning import Finetuning
@@ -36,7 +36,9 @@ __all__ = [
     "features_of",
     "featurised",
     "files_of_run",
+    "find_checkpoint",
     "format_estimate",
+    "is_shipped",
     "molecules_digest",
     "plot_weights",
     "restore",

@@ -2,14 +2,14 @@
 
 from molweight.training._adaptive import AdaptivePretraining, adaptive_pretraining, new_predictor
 from molweight.training._advise import advise, format_advice
-from molweight.training._batches import Batches, generator_for
+from molweight.training._batches import Batches, generator_for, part_batches
 from molweight.training._compare import format_findings
 from molweight.training._deprecated import TapWeight
 from molweight.training._finetune import finetune
 from molweight.training._forecast import Forecast, forecast
 from molweight.training._held_out import HeldOut
-from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver, with_stereo
-from molweight.training._sources import with_sources
+from molweight.training._resolve import SOLVER_DEFAULTS, check_job, check_weighting, create_solver, with_stereo
+from molweight.training._sources import with_parts, with_sources
 
 __all__ = [
     "SOLVER_DEFAULTS",
@@ -21,6 +21,7 @@ __all__ = [
     "adaptive_pretraining",
     "advise",
     "check_job",
+    "check_weighting",
     "create_solver",
     "finetune",
     "forecast",
@@ -28,6 +29,8 @@ __all__ = [
     "format_findings",
     "generator_for",
     "new_predictor",
+    "part_batches",
+    "with_parts",
     "with_sources",
     "with_stereo",
 ]

@@ -53,6 +53,43 @@ def study(**changes: Any) -> Study:
     return Study(**{**settings, **changes})
 
 
+def test_another_file_under_the_same_name_is_another_study(tmp_path: Path) -> None:
+    aux, corpus, init = tmp_path / "aux.csv", tmp_path / "corpus.smi", tmp_path / "made"
+    plain = study().key()
+    encoder = ["--encoder_options.layers=1", "--encoder_options.width=8", "--objectives=attribute_masking"]
+    sizes = ["--corpus_size=32", "--pretrain_steps=1", "--batch_size=16", "--device=cpu", "--quiet", "--overwrite"]
+
+    def write(version: int) -> None:
+        aux.write_text("smiles,y\n" + "".join(f"{'C' * n}O,{n + version}\n" for n in range(1, 9)))
+        corpus.write_text("".join(f"{'C' * n}N\n" for n in range(1, 9 + version)))
+        assert main(["pretrain", f"--output={init}", f"--seed={version}", *encoder, *sizes]) == 0
+
+    write(0)
+    fit = ["fit", str(aux), "--targets=y", "--split=random", f"--runs={tmp_path}", "--name=run", "--baselines="]
+    objectives = ["--objectives=attribute_masking,functional_groups", "--weighting=equal", "--steps=1", "--epochs=1"]
+    run = [*fit, *encoder[:2], *sizes, *objectives, "--members=1"]
+    assert main(run) == 0
+    named: list[dict[str, Any]] = [
+        {"job": {**TINY, "aux": [str(aux)]}},
+        {"job": {**TINY, "aux": [f"{aux}:y"]}},
+        {"job": TINY, "corpus": str(corpus)},
+        {"job": {"init": str(init)}},
+        {"job": TINY, "variants": {"own": {"init": str(init), "encoder_options": {}}}},
+        {"job": {**TINY, "weights_from": str(tmp_path / "run")}},
+    ]
+    before = [_key(changes) for changes in named]
+    assert before == [_key(changes) for changes in named]
+    write(1)
+    assert main([*run, "--seed=1"]) == 0
+    after = [_key(changes) for changes in named]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False] * 6
+    assert study().key() == plain
+
+
+def _key(changes: dict[str, Any]) -> str:
+    return study(**changes).key()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

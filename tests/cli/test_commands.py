@@ -147,6 +147,24 @@ def test_predictions_keep_the_columns_of_the_input(ending: str, place: Path, tmp
     assert main([*predict, "--columns=ID"]) == 2
 
 
+def test_no_two_columns_of_an_output_have_the_same_name(tmp_path: Path) -> None:
+    smiles = [f"{'C' * (1 + n % 9)}{'O' * (n // 9)}N" for n in range(36)]
+    names = ["row", "y", "y.deviation", "similarity"]
+    table = pd.DataFrame({name: np.arange(36.0) % (5 + place) for place, name in enumerate(names)})
+    table.insert(0, "smiles", smiles)
+    table.to_csv(tmp_path / "my.csv", index=False)
+    fit = ["finetune", str(tmp_path / "my.csv"), f"--targets={','.join(names)}", "--init=scratch", "--name=run"]
+    sizes = ["--epochs=1", "--split=random", "--members=1", "--device=cpu", "--quiet", f"--runs={tmp_path}"]
+    assert main([*fit, *sizes, *ENCODER]) == 0
+    predict = ["predict", str(tmp_path / "run"), "--uncertainty", f"--output={tmp_path / 'out.csv'}", "--quiet"]
+    for given in ("CCO", str(tmp_path / "my.csv")):
+        assert main([*predict, given]) == 0
+        header = (tmp_path / "out.csv").read_text().splitlines()[0].split(",")
+        assert len(set(header)) == len(header)
+        assert [name.removesuffix(".predicted") for name in header[-10:-6]] == names
+        assert {"similarity.predicted", "in_domain", "y.deviation.predicted"} <= set(header)
+
+
 def test_predictions_come_with_ranges_deviations_and_domain(place: Path, tmp_path: Path) -> None:
     predict = ["predict", str(place / "run"), "CCO", "XX", "CCCO", "--quiet", f"--output={tmp_path / 'out.csv'}"]
     assert main([*predict, "--interval=0.3", "--uncertainty"]) == 0

@@ -115,6 +115,15 @@ def test_what_does_not_go_together_is_refused(
     assert message in capsys.readouterr().err
 
 
+def test_options_of_a_ranking_are_refused_without_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, value in (("lowest", "true"), ("rank", "y"), ("candidates", "5")):
+        option = "--lowest" if name == "lowest" else f"--{name}={value}"
+        assert main(["predict", str(place / "run"), "CCO", option, "--quiet"]) == 2
+        assert f"--{name} {value} has no effect without --top 1000. Leave it out." in capsys.readouterr().err
+    assert main(["predict", str(place / "run"), "CCO", "--decimal=x", "--quiet"]) == 2
+    assert "--decimal x is unknown" in capsys.readouterr().err
+
+
 def test_candidates_hold_the_best_rows_and_say_what_was_left_out(
     place: Path, best: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

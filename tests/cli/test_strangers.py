@@ -8,8 +8,11 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from molweight.cli import main
+from molweight.cli._main import _enough_memory
+from molweight.errors import ConfigError
 
 SMALL = [
     *("--preset=small", "--corpus_size=32", "--batch_size=16", "--pretrain_steps=1", "--steps=1", "--epochs=1"),
@@ -42,6 +45,60 @@ def _fresh_process(commands: list[list[str]], here: Path) -> subprocess.Complete
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
+
+
+COMPUTED = """
+import numpy as np, torch
+from molweight import features
+from molweight.graphs import TargetSpec
+from molweight.objectives import Objective, register
+
+def lengths(smiles):
+    return np.array([[len(text)] for text in smiles], dtype=np.float32)
+
+SPEC = TargetSpec("{name}", 1, 1, "float32", lengths)
+features.register("{name}")(features.FeatureSet(SPEC, ("length",), "length"))
+
+@register("{name}")
+class Length(Objective):
+    family, paper, targets = "property", "this test", (SPEC,)
+    def __init__(self, width):
+        super().__init__(width)
+        self.head = torch.nn.Linear(width, 1)
+    def draw(self, batch, generator):
+        return batch
+    def loss(self, encoder, views):
+        return (self.head(encoder(views).graphs) - views.columns["{name}"] / 100).square().mean()
+"""
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_worker_processes_know_the_plugins(tmp_path: Path) -> None:
+    name = f"p{uuid4().hex}"
+    (tmp_path / f"{name}.py").write_text(COMPUTED.format(name=name))
+    rows = [f"{'C' * (1 + n % 9)}{'O' * (n // 9)}N,{n % 7}.5" for n in range(36)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows]))
+    encoder = ["--encoder_options.layers=1", "--encoder_options.width=8", "--device=cpu", "--quiet"]
+    own = [*encoder, f"--plugin={name}"]
+    fit = ["finetune", "my.csv", "--runs=.", "--name=run", "--init=scratch", "--members=2", "--partners=linear"]
+    sizes = ["--epochs=1", "--split=random", f"--features={name}"]
+    predict = ["predict", "run", "my.csv", "--quiet", f"--plugin={name}", "--chunk_size=2", "--output=out.csv"]
+    steps = ["--corpus_size=600", "--pretrain_steps=1", "--batch_size=16", f"--objectives={name},attribute_masking"]
+    commands = [[*fit, *sizes, *own], predict, ["pretrain", "--output=made", *steps, *own]]
+    code = f"import sys; sys.path.remove(''); from molweight.cli import main; sys.exit(max(map(main, {commands!r})))"
+    environment = {**os.environ, "MOLWEIGHT_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 37
+
+
+def test_a_failure_to_send_work_is_no_lack_of_memory() -> None:
+    reason = "A task has failed to un-serialize. Please ensure that the arguments of the function are all picklable."
+    expected = r"failed: A task has failed to un-serialize\. Set LOKY_MAX_CPU_COUNT=1"
+    with pytest.raises(ConfigError, match=expected), _enough_memory():
+        raise BrokenProcessPool(reason)
 
 
 def _plugin(here: Path, name: str, draw: str = "pass", loss: str = "pass") -> Path:

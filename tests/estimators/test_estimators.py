@@ -20,6 +20,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from molweight import encoders
+from molweight.cli import main
 from molweight.datasets import from_smiles, load, load_corpus
 from molweight.encoders.internal import calibrate, merge_handedness
 from molweight.errors import ConfigError, DataError
@@ -105,6 +106,45 @@ def test_several_labels_with_missing_ones() -> None:
     known = ~np.isnan(labels)
     expected = np.mean([(predicted == labels)[known[:, task], task].mean() for task in range(3)])
     assert model.score(SMILES, labels) == pytest.approx(expected)
+
+
+def test_labels_of_different_types_keep_their_types() -> None:
+    labels = pd.DataFrame({"kind": ["amine" if kind else "alcohol" for kind in AMINE], "odd": np.arange(30) % 2})
+    model = TapWeightClassifier(**SMALL).fit(SMILES, labels)
+    predicted = model.predict(SMILES)
+    assert {type(item) for item in predicted[:, 1]} == {int}
+    expected = np.mean([(predicted[:, place] == labels[name]).mean() for place, name in enumerate(labels)])
+    assert model.score(SMILES, labels) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["string", "Int64", "boolean"])
+def test_missing_labels_of_pandas_are_not_scored(kind: str) -> None:
+    labels = pd.Series([str(code) if kind == "string" else code for code in AMINE], dtype=kind)
+    labels[3] = pd.NA
+    model = TapWeightClassifier(**SMALL).fit(SMILES, labels)
+    known = labels.notna().to_numpy()
+    expected = (model.predict(SMILES)[known] == labels[known].to_numpy(dtype=object)).mean()
+    assert model.score(SMILES, labels) == pytest.approx(expected)
+
+
+def test_rows_without_a_molecule_are_not_scored(caplog: pytest.LogCaptureFixture) -> None:
+    for kind, labels in ((TapWeightClassifier, AMINE), (TapWeightRegressor, np.linspace(0, 1, 30))):
+        model = kind(**SMALL, on_error="skip").fit(SMILES, labels)
+        expected = model.score(SMILES, labels, np.arange(1, 31))
+        caplog.clear()
+        found = model.score(["C1CC", *SMILES, None], [1, *labels, 0], [5, *range(1, 31), 5])
+        assert found == pytest.approx(expected)
+        assert "2 of 32 rows have no valid molecule and are not scored" in caplog.text
+        with pytest.raises(DataError, match="none of 1 rows has a valid molecule"):
+            model.score(["C1CC"], [1])
+
+
+@pytest.mark.parametrize("kind", ["object", "string", "string[pyarrow]"])
+def test_a_missing_molecule_of_a_column_is_skipped(kind: Any) -> None:
+    column = pd.Series([*SMILES, None]).astype(kind)
+    model = TapWeightRegressor(**SMALL, on_error="skip").fit(column, np.arange(31.0))
+    assert [reject.row for reject in model.rejects_] == [30]
+    assert np.isnan(model.predict(column)).tolist() == [False] * 30 + [True]
 
 
 def test_missing_labels_are_not_learned_from() -> None:
@@ -304,6 +344,17 @@ def test_embedder_takes_the_encoder_of_a_checkpoint() -> None:
     expected = encoder.eval()(data.graphs(range(len(data)))).graphs.detach().numpy()
     assert expected.std(axis=0).max() > 0
     assert embedder.transform(SMILES) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("store", ["pickle", "joblib"])
+def test_embedder_ignores_stereochemistry_as_its_checkpoint_does(store: str, tmp_path: Path) -> None:
+    sizes = ["--corpus_size=48", "--pretrain_steps=1", "--batch_size=16", "--objectives=attribute_masking"]
+    encoder = ["--encoder_options.layers=1", "--encoder_options.width=8", "--stereo=ignore"]
+    assert main(["pretrain", f"--output={tmp_path}", *sizes, *encoder, "--device=cpu", "--quiet"]) == 0
+    embedder = MoleculeEmbedder(init=str(tmp_path), device="cpu").fit([*SMILES, "C[C@H](O)CC"])
+    for model in (embedder, _stored(embedder, store)):
+        one, other = model.transform(["C[C@H](O)CC", "C[C@@H](O)CC"])
+        assert np.array_equal(one, other)
 
 
 def test_embedder_takes_the_encoder_of_a_run(classifier: TapWeightClassifier, tmp_path: Path) -> None:

@@ -1,20 +1,30 @@
 """Ranges hold the label as often as they say; the domain is that of the training molecules."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
-from molweight import datasets
+from molweight import Job, datasets, fit
+from molweight.datasets import Splits
 from molweight.ensemble import BoostedTrees
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.features import feature_matrix
 from molweight.runs import load
+from molweight.runs._assess import needed
 from molweight.runs._conformal import Conformal
 from molweight.runs._reference import Reference, fingerprints, nearest_similarity
 
+SMALL: dict[str, Any] = {
+    "init": "scratch",
+    "weighting": "none",
+    "encoder_options": {"layers": 1, "width": 8},
+    "epochs": 1,
+    "device": "cpu",
+}
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
@@ -116,6 +126,33 @@ def test_the_domain_leaves_strangers_outside() -> None:
     strange = datasets.from_smiles(["C[Si](C)(C)O[Si](C)(C)C", "O=C1c2ccccc2C(=O)c2c1ccc1c2[nH]c2ccc3ccccc3c21"])
     place = reference.locate(fingerprints(strange), feature_matrix(strange, ["functional_groups"]).reshape(2, -1))
     assert not place.inside.any()
+
+
+def test_replicates_are_no_neighbours_of_each_other() -> None:
+    table = datasets.load("freesolv").subset(range(70))
+    known, new = list(table.smiles)[:60], list(table.smiles)[60:]
+    labels = [*table.targets[:60], *(table.targets[:60] + 0.1)]
+    once, twice = (datasets.from_smiles(known * n, labels[: 60 * n], duplicates="keep", cache=False) for n in (1, 2))
+    job = Job(**SMALL, members=2, partners=["linear"], features=["descriptors"])
+    one, two = fit(job, once), fit(job, twice)
+    limits = [needed(run._calibrated()).reference for run in (one, two)]
+    np.testing.assert_array_equal(limits[1].bits, limits[0].bits)
+    assert limits[1].least_similarity == limits[0].least_similarity < 0.9
+    assert limits[1].most_distance > 0
+    np.testing.assert_array_equal(two.domain(new).similarity, one.domain(new).similarity)
+    assert two.domain(new).inside.sum() >= 5
+    near = needed(two._calibrated()).conformal.sizes
+    assert near[0, 2] > 0  # the distance counts
+
+
+def test_a_role_with_replicates_of_training_molecules_is_calibrated_on_the_others() -> None:
+    smiles = list(datasets.load("freesolv").smiles)[:60]
+    data = datasets.from_smiles(smiles + smiles[:30], np.arange(90.0) % 7, duplicates="keep", cache=False)
+    train, meta, select, test = np.split(np.arange(90), [40, 50, 90])
+    run = fit(Job(**SMALL, members=1), data, Splits(train, meta, select, test, "own", "own", "four-role"))
+    found = needed(run._calibrated())
+    assert found.conformal.scores.shape[1] == 10  # rows 60 to 89 repeat molecules of train
+    assert found.reference.least_similarity < 0.9
 
 
 def test_a_run_keeps_what_intervals_and_domain_take(run_folder: Path) -> None:

@@ -2,18 +2,23 @@
 
 import json
 import math
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from rdkit import Chem
 
 from molweight import load
 from molweight.cli import main
+from molweight.datasets import load as load_table
 from molweight.errors import ConfigError, DataError
+from molweight.estimators import TapWeightRegressor
 from molweight.runs._archive import MODEL
 from molweight.runs._manifest import MANIFEST, begin_manifest
 from molweight.storage import read_tensors, write_tensors
@@ -186,6 +191,39 @@ def test_a_run_knows_the_molecules_that_it_was_made_with(
     assert json.loads(capsys.readouterr().out)["seen"] == known
     assert main(["evaluate", str(made), str(made.parent / "my.csv")]) == 0
     assert "molecules were used to train or select the model" in capsys.readouterr().out
+
+
+def test_missing_molecules_and_those_of_rdkit_can_be_looked_up(made: Path) -> None:
+    run = load(made)
+    smiles = [line.split(",")[0] for line in (made.parent / "my.csv").read_text().splitlines()[1:-1]]
+    expected = run.seen(smiles)
+    assert expected is not None
+    assert expected.any()
+    column: Any = pd.Series([*smiles, None, pd.NA], dtype="string")
+    missing: list[Any] = [*smiles, None, float("nan")]
+    np.testing.assert_array_equal(run.seen(missing), [*expected, False, False])
+    np.testing.assert_array_equal(run.seen(column), [*expected, False, False])
+    np.testing.assert_array_equal(run.seen([Chem.MolFromSmiles(text) for text in smiles]), expected)
+    assert np.isnan(run.predict(column)[-2:]).all()
+
+
+def test_deviations_under_dropout_keep_their_factor(tmp_path: Path) -> None:
+    smiles = list(load_table("freesolv").smiles)[:40]
+    labels = 1000 * load_table("freesolv").targets[:40, 0]
+    small: dict[str, Any] = {
+        "encoder_options": {"layers": 1, "width": 8, "dropout": 0.1},
+        "epochs": 1,
+        "device": "cpu",
+        "members": 1,
+    }
+    model = TapWeightRegressor(**small, init="scratch", weighting="none", corpus=None).fit(smiles, labels)
+    model.run_.save(tmp_path / "run")
+    again, loaded = pickle.loads(pickle.dumps(model)).run_, load(tmp_path / "run")  # noqa: S301 - written by this test
+    expected = model.run_.uncertainty(smiles[:3]).deviation
+    assert model.run_.factors is not None
+    assert model.run_.factors[0] != 1
+    for run in (again, loaded):
+        np.testing.assert_allclose(run.uncertainty(smiles[:3]).deviation, expected, rtol=1e-6)
 
 
 def test_members_of_an_ensemble_differ(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from molweight import Job, datasets, fit
 from molweight.datasets.internal import join_corpora
+from molweight.diagnostics import hypergrad_check
 from molweight.errors import ConfigError, OptionError
 from molweight.graphs import MoleculeDataset
 from molweight.training import generic_pretraining, search_weights
@@ -129,3 +130,17 @@ def test_the_weights_of_a_run_with_parts_can_be_reused_and_searched(joined: Mole
     search = search_weights(job, data, splits, joined, method="random", trials=1)
     assert list(search.best.weights) == PARTS
     assert search.run.weights == pytest.approx(search.best.weights)
+
+
+def test_hypergradients_are_checked_for_each(joined: MoleculeDataset) -> None:
+    data = datasets.load("freesolv")
+    job = replace(SMALL, encoder_options={"layers": 1, "width": 4}, solve_batch_size=8, pretrain_steps=1)
+    roles, candidates = datasets.split(data), [("identity", dict[str, Any]())]
+    found = hypergrad_check(
+        job, data, roles, joined, points=[0], dampings=[100.0], candidates=candidates, limit=0, iterations=5
+    )
+    assert set(found.points[0].reference) == {f"{name}:{part}" for name in SMALL.objectives for part in ("own", "zinc")}
+    assert len(set(found.points[0].reference.values())) == 4
+    alone = datasets.load_corpus("zinc", size=70)
+    with pytest.raises(OptionError, match="needs a corpus of several parts"):
+        hypergrad_check(job, data, roles, alone, points=[0], dampings=[100.0], candidates=candidates)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -136,6 +137,20 @@ def test_states_of_another_job_are_refused(
         fit(variant(small, epochs=2), data, splits, corpus, resume=tmp_path)
     with pytest.raises(ConfigError, match="corpus"):
         fit(small, data, splits, corpus.subset(range(50)), resume=tmp_path)
+
+
+def test_states_of_a_table_with_other_weights_bounds_or_columns_are_refused(
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    small = variant(job, weighting="none", init="scratch", epochs=1)
+    for name, kind in (("label_weight", np.float32), ("label_bounds", np.int8), ("column:pH", np.float32)):
+        column = (np.arange(len(data))[:, None] % 2).astype(kind)
+        one, other = (data.with_columns({name: values}) for values in (column, 1 - column))
+        run = fit(small, one, splits, corpus, resume=tmp_path / name)
+        _assert_same(fit(small, one, splits, corpus, resume=tmp_path / name), run)
+        for changed in (other, data):
+            with pytest.raises(ConfigError, match=r"data\.sha256"):
+                fit(small, changed, splits, corpus, resume=tmp_path / name)
 
 
 DEEP = ("scratch", "equal")

@@ -12,6 +12,7 @@ from molweight.estimators import MoleculeEmbedder
 from molweight.graphs import Featuriser, build_dataset
 from molweight.options import Job
 from molweight.runs import Run
+from molweight.runs._seen import trained_keys
 from molweight.training.internal import with_stereo
 
 TINY = Job(
@@ -39,6 +40,26 @@ def test_a_run_that_ignores_stereochemistry(tmp_path: Path) -> None:
     left, right = run.predict(HANDS)
     assert left == right
     assert "without stereochemistry" in (tmp_path / "README.md").read_text()
+
+
+def told(run: Run, smiles: list[str]) -> list[bool] | None:
+    found = run.seen(smiles)
+    return None if found is None else found.tolist()
+
+
+def test_the_other_hand_counts_as_seen_if_hands_are_not_told_apart(tmp_path: Path) -> None:
+    smiles = [f"C[C@H]({group}){'C' * n}CC" for group in ("O", "N", "F", "Cl") for n in (1, 2, 3)]
+    data = datasets.from_smiles(smiles, np.arange(12.0), cache=False)
+    both = [smiles[0], smiles[0].replace("@H", "@@H"), smiles[0].replace("@H", "H"), "CCO"]
+    splits = datasets.split(data, "none")
+    for stereo, expected in (("ignore", [True, True, True, False]), ("use", [True, False, False, False])):
+        run = fit(replace(TINY, stereo=stereo), data, splits)
+        assert told(run, both) == expected
+        run.save(tmp_path / stereo)
+        assert told(load(tmp_path / stereo), both) == expected
+    earlier = load(tmp_path / "ignore")
+    earlier.keep_seen(trained_keys(data, splits))  # versions before kept keys with stereochemistry
+    assert told(earlier, both[:1]) == [True]
 
 
 def test_a_run_tells_hands_apart_and_not_spellings(tmp_path: Path) -> None:

@@ -22,7 +22,10 @@ def parser() -> Parser:
         "--interval", type=float | None, default=None, help="add prediction intervals with this coverage: 0.9"
     )
     made.add_argument(
-        "--domain", type=bool, default=True, help="add columns similarity (to the training molecules) and in_domain"
+        "--domain",
+        type=bool | None,
+        default=None,
+        help="add columns similarity (to the training molecules) and in_domain; yes by default, for a single run",
     )
     made.add_argument(
         "--top", type=int | None, default=None, help="keep only this many rows, those with the best predictions: 1000"
