@@ -159,7 +159,7 @@ def compare(
     session = Session(None if resume is None else Path(resume), callbacks=callbacks).within(job.minutes)
     started, device = time.perf_counter(), resolve_device(job.device)
     shared = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
-    held = HeldOut(data, splits, sources)
+    held = HeldOut(data, splits, sources, cross_fitted=job.members != 1)
     generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
     pretrain_seconds = time.perf_counter() - started
     asked = [name for name in baselines if name in PLAIN_BASELINES and len(splits.test)]

@@ -21,13 +21,13 @@ from molweight.models import TaskModel
 from molweight.options import Job
 from molweight.options.internal import INITS
 from molweight.runs import Run, read_checkpoint
-from molweight.runs.internal import RunParts, data_card, molecules_digest, restore
+from molweight.runs.internal import RunParts, data_card, learned_labels, molecules_digest, restore
 from molweight.seeding import seeded
 from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback
 from molweight.training._cross_fitting import fit_ensemble, member_stages, prepared_ensemble
 from molweight.training._generic import generic_pretraining
-from molweight.training._held_out import HeldOut
+from molweight.training._held_out import HeldOut, task_labels
 from molweight.training._resolve import check_weighting, resolve, with_metric, with_stereo
 from molweight.training._restarts import finetune_with_restarts, restart_stages
 from molweight.training._sources import with_parts, with_sources
@@ -135,7 +135,7 @@ def _exchange(job: Job, run: Run, context: Context) -> Run:
     encoder.load_state_dict(state)
     with prepared_ensemble(job, context) as prepared:
         model, result = fit_ensemble(prepared, encoder, context)
-    return Run(
+    exchanged = Run(
         job.options(),
         pretrained=run.pretrained,
         model=model,
@@ -147,6 +147,8 @@ def _exchange(job: Job, run: Run, context: Context) -> Run:
         seconds=run.seconds + time.perf_counter() - started,
         device=context.device,
     )
+    exchanged.learned = run.learned
+    return exchanged
 
 
 def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
@@ -158,8 +160,10 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
         context.device,
         progress=context.progress,
         session=context.session,
-        held=HeldOut(context.data, context.splits, context.sources),
+        held=HeldOut(context.data, context.splits, context.sources, cross_fitted=job.members != 1),
     )
+    card = data_card(context.data, context.splits)
+    learned = [*learned_labels(pretrainer, job.init, card), *task_labels(job, context.data, context.splits)]
     model: TaskModel
     with nullcontext() if job.members == 1 else prepared_ensemble(job, context) as ensemble:
         weights, history = adapt(job, pretrainer, prepared, context)
@@ -167,7 +171,7 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
             model, result = finetune_with_restarts(job, pretrainer, context)
         else:
             model, result = fit_ensemble(ensemble, pretrainer.encoder, context)
-    return Run(
+    run = Run(
         job.options(),
         pretrained=pretrainer.state_dict(),
         model=model,
@@ -179,6 +183,8 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
         seconds=time.perf_counter() - started,
         device=context.device,
     )
+    run.learned = learned
+    return run
 
 
 def describe_job(

@@ -38,6 +38,7 @@ from molweight.options import (
 from molweight.options.internal import AUTO, INITS, OWN_ENCODER, SHIPPED
 from molweight.runs import load, read_checkpoint
 from molweight.training._batches import generator_for
+from molweight.training._held_out import learns_task
 from molweight.training._learned import check_learned
 from molweight.training._sources import resolve_assay_table, without_part
 
@@ -139,6 +140,7 @@ def check_job(job: Job) -> Job:
     for name in job.objectives:
         objectives.get(name)
     _check_ensemble(job)
+    _check_members(job)
     create_solver(job)
     _check_interval(job)
     check_weighting(job)
@@ -432,6 +434,18 @@ def _check_ensemble(options: EnsembleOptions) -> None:
         readout_parts(options.readout, owner="")
     if options.in_context:
         read_network(options.in_context)
+
+
+def _check_members(job: Job) -> None:
+    """Refuse an ensemble whose members would start from an encoder that has learned the labels of all of them."""
+    if job.members != 1 and learns_task(job):
+        raise OptionError(
+            "weighting",
+            job.weighting,
+            "trains the pretrained encoder on the labels of train, so members that start from it are not evaluated on "
+            "unseen molecules",
+            f"Use a single model, {mention('members', 1)}, or another weighting.",
+        )
 
 
 def _check_network(options: EnsembleOptions, data: MoleculeDataset) -> None:
