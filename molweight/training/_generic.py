@@ -28,7 +28,7 @@ from molweight.training._held_out import HeldOut, refuse_leaky_checkpoint
 from molweight.training._padding import pads
 from molweight.training._pretrain import pretrain
 from molweight.training._resolve import resolve_init, with_stereo
-from molweight.training._sources import attach_tables
+from molweight.training._sources import attach_tables, resolve_assay_table
 from molweight.training._state import Session, Stage
 
 __all__ = ["generic_pretraining"]
@@ -69,7 +69,8 @@ def generic_pretraining(
     Raises:
         ConfigError: If ``init`` is a checkpoint that was trained on labels of held-out compounds.
     """
-    job, corpus = resolve_init(job), with_stereo(job, corpus)
+    job = resolve_assay_table(resolve_init(job), None if held is None else held.data)
+    corpus = with_stereo(job, corpus)
     names, settings = list(job.objectives), job.objective_options
     with seeded(_seed(job)):
         model = build_pretrainer(job.encoder, job.encoder_options, names, settings)

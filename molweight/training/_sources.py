@@ -191,14 +191,14 @@ def join_sources(objectives: Mapping[str, Source], sources: Sequence[SourceTable
         head.join(pool, number, rows)
 
 
-def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
+def resolve_assay_table(job: Job, data: MoleculeDataset | None = None) -> Job:
     """The job with the tables of ``assay_labels`` resolved, under each of its aliases.
 
     The table is the named one, else that of the alias (``assay_labels:sider``), else one that is not the task.
 
     Args:
         job: The options.
-        data: The table of the task.
+        data: The table of the task; ``None`` if there is no task.
 
     Returns:
         The resolved job; the job itself if there is nothing to resolve.
@@ -213,14 +213,15 @@ def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
     return job if settled == job.objective_options else replace(job, objective_options=settled)
 
 
-def _settled(objective: str, given: dict[str, Any], data: MoleculeDataset) -> dict[str, Any]:
+def _settled(objective: str, given: dict[str, Any], data: MoleculeDataset | None) -> dict[str, Any]:
     """Options of one ``assay_labels`` with its table and the number of its labels."""
     alias = objective.partition(":")[2]
     named = given.get("table") or (alias if alias in datasets.available() else None)
-    name = named or next(choice for choice in _CHOICES if choice != data.name)
-    table = datasets.load(name)
-    shared = sorted(set(table.target_names) & set(data.target_names))
-    if name == data.name or shared:
+    task, targets = (None, []) if data is None else (data.name, data.target_names)
+    name = named or next(choice for choice in _CHOICES if choice != task)
+    table = load_labelled(name)
+    shared = sorted(set(table.target_names) & set(targets))
+    if name == task or shared:
         raise ConfigError(
             f"objective {objective!r}: the table {name!r} has labels of the task ({', '.join(shared) or name}), so "
             f"test labels would be learned. Name another with objective_options, e.g. {{'{objective}': "

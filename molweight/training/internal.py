@@ -9,7 +9,7 @@ from molweight.training._finetune import finetune
 from molweight.training._forecast import Forecast, forecast
 from molweight.training._held_out import HeldOut
 from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver, with_stereo
-from molweight.training._sources import with_sources
+from molweight.training._sources import resolve_assay_table, with_sources
 
 __all__ = [
     "SOLVER_DEFAULTS",
@@ -28,6 +28,7 @@ __all__ = [
     "format_findings",
     "generator_for",
     "new_predictor",
+    "resolve_assay_table",
     "with_sources",
     "with_stereo",
 ]

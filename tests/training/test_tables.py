@@ -56,6 +56,12 @@ def test_nothing_is_settled_twice_or_without_need() -> None:
     assert resolve(other, data) == replace(other, init="pretrain")
 
 
+def test_generic_pretraining_learns_the_table_of_the_alias() -> None:
+    job = variant(JOB, objectives=["assay_labels:clintox"], pretrain_steps=0)
+    model, _ = generic_pretraining(job, datasets.load_corpus("zinc", size=16), torch.device("cpu"))
+    assert model.objective("assay_labels:clintox").tables == ("clintox",)
+
+
 def test_a_job_learns_from_it() -> None:
     data = datasets.load("freesolv")
     run = fit(JOB, data, datasets.split(data), datasets.load_corpus("zinc", size=64))
