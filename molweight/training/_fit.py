@@ -27,7 +27,7 @@ from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback
 from molweight.training._cross_fitting import fit_ensemble, member_stages, prepared_ensemble
 from molweight.training._generic import generic_pretraining
-from molweight.training._held_out import HeldOut, task_labels
+from molweight.training._held_out import HeldOut, task_card, task_labels
 from molweight.training._resolve import check_weighting, resolve, with_metric, with_stereo
 from molweight.training._restarts import finetune_with_restarts, restart_stages
 from molweight.training._sources import with_parts, with_sources
@@ -162,7 +162,7 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
         session=context.session,
         held=HeldOut(context.data, context.splits, context.sources, cross_fitted=job.members != 1),
     )
-    card = data_card(context.data, context.splits)
+    card = task_card(context.data, context.splits)
     learned = [*learned_labels(pretrainer, job.init, card), *task_labels(job, context.data, context.splits)]
     model: TaskModel
     with nullcontext() if job.members == 1 else prepared_ensemble(job, context) as ensemble:

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.mlo import TwoLevelGraph, weightings
 from molweight.options import AdaptationOptions, Job
 from molweight.runs import Checkpoint
-from molweight.runs.internal import LearnedLabels, data_card
+from molweight.runs.internal import LearnedLabels, data_card, molecules_digest
 
 __all__ = [
     "HeldOut",
@@ -23,6 +23,7 @@ __all__ = [
     "learns_task",
     "load_labelled",
     "refuse_leaky_checkpoint",
+    "task_card",
     "task_labels",
 ]
 
@@ -57,7 +58,7 @@ class HeldOut:
         Raises:
             DataError: If nothing is left.
         """
-        kept = datasets.without(table, self.data, self._rows())
+        kept = self._allowed(table)
         if len(kept) == 0:
             raise DataError(
                 f"every molecule of {table.name} is in meta, select or test of {self.data.name}, so none is left to "
@@ -76,18 +77,37 @@ class HeldOut:
             DataError: If the file of the table cannot be read.
         """
         if labels.compounds:
-            known = identities(self.data)[self._rows(own=True), 1]
-            return int(np.isin(np.unique(known), labels.keys()).sum())
-        if labels.respects(data_card(self.data, self.splits)):
+            known = [identities(self.data)[self._rows(own=True), 1]]
+            if self.splits.further is not None:
+                known.append(identities(self.splits.further)[:, 1])
+            return int(np.isin(np.unique(np.concatenate(known)), labels.keys()).sum())
+        if labels.respects(task_card(self.data, self.splits)):
             return 0  # a run on the same table and roles left out the same compounds
         table = load_labelled(labels.table)
-        return len(table) - len(datasets.without(table, self.data, self._rows()))
+        return len(table) - len(self._allowed(table))
+
+    def _allowed(self, table: MoleculeDataset) -> MoleculeDataset:
+        """The molecules of another table that are not forms of held-out compounds."""
+        kept, further = datasets.without(table, self.data, self._rows()), self.splits.further
+        return kept if further is None else datasets.without(kept, further)
 
     def _rows(self, *, own: bool = False) -> Indices:
         """Positions of the compounds whose labels are held out; ``own`` for labels of the task itself."""
         train = ("train",) if own and self.cross_fitted else ()
         roles = self.splits.roles()
         return np.concatenate([np.asarray(roles[name], dtype=np.int64) for name in (*train, "meta", "select", "test")])
+
+
+def task_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
+    """The card of a table and its roles, in which the digest of the roles includes test molecules without labels.
+
+    Args:
+        data: The table.
+        splits: Its roles.
+    """
+    card, further = data_card(data, splits), splits.further
+    digest = "" if further is None else molecules_digest(further)
+    return {**card, "split_sha256": card["split_sha256"] + digest}
 
 
 def learns_task(options: AdaptationOptions) -> bool:
