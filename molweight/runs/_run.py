@@ -84,8 +84,7 @@ class Run:
         """Store the arguments; nothing is evaluated yet."""
         self.options = options
         self.model = model.eval()
-        self.data = data
-        self.splits = splits
+        self.data, self.splits = data, splits
         self.weights = weights
         self._pretraining = pretrained, records
         self.finetuning = finetuning

@@ -2,13 +2,11 @@
 
 import copy
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
 from molweight import encoders, objectives
-from molweight.arguments import accepted_options
 from molweight.datasets.internal import OF_CLASSES
 from molweight.devices import resolve_device
 from molweight.encoders.building_blocks import readout_parts
@@ -20,7 +18,7 @@ from molweight.ensemble.internal import (
     members_for,
     read_network,
 )
-from molweight.errors import ConfigError, DataError, OptionError, mention
+from molweight.errors import ConfigError, OptionError, mention
 from molweight.features.internal import check_features
 from molweight.graphs import CHIRALITY, MoleculeDataset
 from molweight.graphs.internal import tasks_of
@@ -36,11 +34,11 @@ from molweight.options import (
     PretrainingOptions,
 )
 from molweight.options.internal import AUTO, INITS, OWN_ENCODER, SHIPPED
-from molweight.runs import load, read_checkpoint
-from molweight.training._batches import generator_for
+from molweight.runs import read_checkpoint
 from molweight.training._held_out import learns_task
 from molweight.training._learned import check_learned
 from molweight.training._sources import resolve_assay_table, without_part
+from molweight.training._weighting import create_weighting, with_seed
 
 __all__ = [
     "SOLVER_DEFAULTS",
@@ -50,7 +48,6 @@ __all__ = [
     "resolve",
     "resolve_init",
     "variant",
-    "weighting_options",
     "with_metric",
     "with_stereo",
 ]
@@ -76,8 +73,6 @@ _WITH_TASK: Final = {
     "align_on": (Needs.HYPERGRADIENT, Needs.ALIGNMENT),
 }
 """Options that require a weighting with certain measurements of the task."""
-_LEAST_SHARE: Final = 1e-3
-"""Minimum initial weight of an objective, as a fraction of the mean, because a weight of zero could never recover."""
 
 
 def resolve(job: Job, data: MoleculeDataset) -> Job:
@@ -202,15 +197,8 @@ def create_solver(job: Job) -> solvers.Solver:
         >>> one == other, create_solver(Job(solver="nystrom", solver_options={"seed": 5})).seed
         (False, 5)
     """
-    given = _with_seed(solvers.get(job.solver), job.solver_options, job.seed, "solver")
+    given = with_seed(solvers.get(job.solver), job.solver_options, job.seed, "solver")
     return solvers.create(job.solver, **{**SOLVER_DEFAULTS.get(job.solver, {}), **given})
-
-
-def _with_seed(made: type, options: dict[str, Any], seed: int, stream: str) -> dict[str, Any]:
-    """The options, with a seed that follows from the job's if the class has one and none is given."""
-    if "seed" in options or "seed" not in accepted_options(made):
-        return dict(options)
-    return {**options, "seed": int(generator_for(seed, stream).integers(2**31))}
 
 
 def _adopt_encoder(job: Job) -> Job:
@@ -248,7 +236,7 @@ def check_weighting(job: Job) -> None:
         return  # the number of weights is unknown before auxiliary tables are read
     rule = weightings.get(job.weighting)
     if not without_part(job):
-        weightings.create(job.weighting, job.objectives, **weighting_options(job))
+        create_weighting(job)
     if job.stop_when_decided and not _measures(job.weighting, *_WITH_TASK["stop_when_decided"]):
         raise OptionError(
             "stop_when_decided",
@@ -373,49 +361,6 @@ def _say_once(name: str) -> None:
         "data.with_featuriser(Featuriser())",
         name,
     )
-
-
-def weighting_options(job: Job) -> dict[str, Any]:
-    """Options of the job's weighting, with the weights of the run in ``weights_from`` and a seed from the job's.
-
-    Objectives keep their proportions; a new objective gets the mean weight, and a removed one is dropped. ``fixed``
-    uses these weights; rules that learn start from them; other rules ignore them.
-
-    Args:
-        job: The options, with all objectives.
-
-    Raises:
-        OptionError: If there is no such run, none of its objectives is in the job, or the weighting's own options set
-            the initial weights.
-    """
-    rule = weightings.get(job.weighting)
-    options = _with_seed(rule, job.weighting_options, job.seed, "weighting")
-    key = rule.prior_option
-    if job.weights_from is None or not key:  # weightings without initial weights, such as the baseline "equal"
-        return options
-    if key in options:
-        reason = f"sets the weights, and so does {mention(f'weighting_options.{key}')}"
-        raise OptionError("weights_from", job.weights_from, reason, "Leave one of them out.")
-    return {**options, key: _weights_for(job.objectives, job.weights_from)}
-
-
-def _weights_for(objectives: Sequence[str], folder: str) -> dict[str, float]:
-    """Initial weight per objective, from the weights of a run."""
-    found = _weights_of(folder)
-    known = [found[name] for name in objectives if name in found]
-    if not known:
-        reason = f"is a run with other objectives ({', '.join(found) or 'none weighted'})"
-        raise OptionError("weights_from", folder, reason, "Leave weights_from out.")
-    mean = sum(known) / len(known)
-    start = {name: max(found.get(name, mean), _LEAST_SHARE * mean) for name in objectives}
-    return {name: weight / sum(start.values()) for name, weight in start.items()}
-
-
-def _weights_of(folder: str) -> dict[str, float]:
-    try:
-        return load(folder, device="cpu").weights
-    except DataError as error:
-        raise OptionError("weights_from", folder, f"cannot be read: {error}") from error
 
 
 def _check_ensemble(options: EnsembleOptions) -> None:
