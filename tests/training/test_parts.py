@@ -129,3 +129,12 @@ def test_the_weights_of_a_run_with_parts_can_be_reused_and_searched(joined: Mole
     search = search_weights(job, data, splits, joined, method="random", trials=1)
     assert list(search.best.weights) == PARTS
     assert search.run.weights == pytest.approx(search.best.weights)
+
+
+def test_parts_of_one_name_are_numbered() -> None:
+    names = ["near", "near", "near-2", "near"]
+    parts = [datasets.from_smiles(["C" * (n + 1)], name=name, cache=False) for n, name in enumerate(names)]
+    joined = join_corpora(parts)
+    assert list(joined.columns) == ["part:near", "part:near-3", "part:near-2", "part:near-4"]
+    assert [int(column[:, 0].argmax()) for column in joined.columns.values()] == [0, 1, 2, 3]
+    assert all(column.sum() == 1 for column in joined.columns.values())
