@@ -250,9 +250,11 @@ def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | Non
     for name in model.objectives:
         objective = model.objective(name)
         if objective.tables:
+            # Other objectives need all columns of a table, in their own form: aux may name some, and drops sparse ones.
+            known = sources if isinstance(objective, Source) else {}
             tables = {
-                table: sources[table].data.with_featuriser(featuriser)
-                if table in sources
+                table: known[table].data.with_featuriser(featuriser)
+                if table in known
                 else allowed_rows(name, load_labelled(table).with_featuriser(featuriser), held)
                 for table in objective.tables
             }

@@ -1,5 +1,6 @@
 """Auxiliary tables as objectives of a fit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,13 @@ def source_of(model: Pretrainer, name: str) -> Source:
     objective = model.objective(name)
     assert isinstance(objective, Source)
     return objective
+
+
+def test_another_objective_learns_all_columns_of_a_table_in_aux(task: MoleculeDataset, splits: Splits) -> None:
+    job = replace(SMALL, objectives=["assay_labels:clintox"], aux=["clintox:CT_TOX"])
+    run = fit(job, task, splits, datasets.load_corpus("zinc", size=32))
+    assert list(run.weights) == ["assay_labels:clintox", "source:clintox"]
+    assert run.options["objective_options"]["assay_labels:clintox"]["labels"] == 2
 
 
 def test_a_fit_learns_a_weight_for_each_table(task: MoleculeDataset, splits: Splits, tmp_path: Path) -> None:
