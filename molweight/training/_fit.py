@@ -28,9 +28,9 @@ from molweight.training._callback import Callback
 from molweight.training._cross_fitting import fit_ensemble, member_stages, prepared_ensemble
 from molweight.training._generic import generic_pretraining
 from molweight.training._held_out import HeldOut, task_card, task_labels
-from molweight.training._resolve import check_weighting, resolve, with_metric, with_stereo
+from molweight.training._resolve import check_weighting, resolve, warn_idle, with_metric, with_stereo
 from molweight.training._restarts import finetune_with_restarts, restart_stages
-from molweight.training._sources import with_parts, with_sources
+from molweight.training._sources import uses_sources, warn_unused, with_parts, with_sources
 from molweight.training._state import Context, Session
 
 __all__ = ["describe_job", "fit", "with_ensemble"]
@@ -81,6 +81,9 @@ def fit(
     data, splits = _with_roles(job, data, splits, test)
     job, sources = with_sources(job, data, splits, aux) if job.aux or aux else (job, ())
     job = resolve(job, data)
+    warn_idle(job)
+    if not any(isinstance(table, SourceTable) for table in aux):  # else a comparison has read and reported them
+        warn_unused(job, sources)
     device = resolve_device(job.device)
     data = with_metric(job, with_stereo(job, data))
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
@@ -222,7 +225,7 @@ def describe_job(
 
 def _finish(context: Context, job: Job, run: Run) -> Run:
     """Store the run, and remove the intermediate states."""
-    if context.sources:
+    if context.sources and uses_sources(job):
         run.trained_on["sources"] = [source.use.to_dict() for source in context.sources]
     parts, session = run.parts(), context.session
     state = {"about": parts.about, "model": parts.model, "pretrained": parts.pretrained, "records": parts.records}

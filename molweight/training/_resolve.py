@@ -18,7 +18,7 @@ from molweight.ensemble.internal import (
     members_for,
     read_network,
 )
-from molweight.errors import ConfigError, OptionError, mention
+from molweight.errors import ConfigError, Message, OptionError, mention
 from molweight.features.internal import check_features
 from molweight.graphs import CHIRALITY, MoleculeDataset
 from molweight.graphs.internal import tasks_of
@@ -48,6 +48,7 @@ __all__ = [
     "resolve",
     "resolve_init",
     "variant",
+    "warn_idle",
     "with_metric",
     "with_stereo",
 ]
@@ -67,6 +68,8 @@ The Hessians are indefinite, with negative curvature of the order of 10 during a
 
 _PLAIN: Final = {**vars(EncoderOptions()), **vars(PretrainingOptions())}
 """Defaults of the options that determine the source of an encoder."""
+_OF_SINGLE_MODELS: Final = ("finetune_restarts", "finetune_proximal_strength", "patience")
+"""Options of finetuning that only a single model has."""
 _WITH_TASK: Final = {
     "stop_when_decided": (Needs.HYPERGRADIENT,),
     "learn": (Needs.HYPERGRADIENT,),
@@ -101,6 +104,23 @@ def resolve(job: Job, data: MoleculeDataset) -> Job:
     if (members, partners) == (job.members, job.partners):
         return job
     return replace(job, members=members, partners=partners)
+
+
+def warn_idle(job: Job) -> None:
+    """Warn of options of a single model's finetuning that an ensemble does not have.
+
+    Args:
+        job: The options, resolved.
+    """
+    plain = vars(FinetuningOptions())
+    changed = [name for name in _OF_SINGLE_MODELS if getattr(job, name) != plain[name]]
+    if job.members != 1 and changed:
+        _LOG.warning(
+            "%s: no effect, because members of an ensemble are finetuned once, for a fixed number of epochs. For a "
+            "single model: %s",
+            ", ".join(str(Message(mention(name, getattr(job, name)))) for name in changed),
+            Message(mention("members", 1)),
+        )
 
 
 def _has_sources(job: Job) -> bool:
@@ -178,6 +198,8 @@ def variant(job: Job, **changes: Any) -> Job:
         job = resolve_init(job)
     asked, plain = changes.get("weighting", job.weighting), vars(AdaptationOptions())
     idle = {name: plain[name] for name, needs in _WITH_TASK.items() if not _measures(asked, *needs)}
+    if not _has_initial_weights(asked):
+        idle["weights_from"] = None
     return replace(job, **{**(idle if "weighting" in changes else {}), **changes})
 
 
@@ -232,20 +254,15 @@ def check_weighting(job: Job) -> None:
     Raises:
         OptionError: Naming the option.
     """
-    if job.weighting == "none" or (job.aux and not any(name.startswith("source:") for name in job.objectives)):
+    if job.weighting == "none":
+        _check_measured(job)
+        return
+    if job.aux and not any(name.startswith("source:") for name in job.objectives):
         return  # the number of weights is unknown before auxiliary tables are read
     rule = weightings.get(job.weighting)
     if not without_part(job):
         create_weighting(job)
-    if job.stop_when_decided and not _measures(job.weighting, *_WITH_TASK["stop_when_decided"]):
-        raise OptionError(
-            "stop_when_decided",
-            job.stop_when_decided,
-            f"waits for evidence from hypergradients, which {mention('weighting', job.weighting)} does not compute",
-            "Leave stop_when_decided out.",
-        )
-    _check_alignment(job)
-    _check_learning(job)
+    _check_measured(job)
     solved = job.task_level == "closed_form"
     if solved and not rule.graph.proximal:
         raise OptionError(
@@ -269,6 +286,26 @@ def check_weighting(job: Job) -> None:
             f"has no effect with {mention('weighting', job.weighting)}, which trains one encoder on everything",
             "Leave recompute_graphs out.",
         )
+
+
+def _check_measured(job: Job) -> None:
+    """Refuse options that need measurements, or initial weights, which the weighting does not have."""
+    if job.stop_when_decided and not _measures(job.weighting, *_WITH_TASK["stop_when_decided"]):
+        raise OptionError(
+            "stop_when_decided",
+            job.stop_when_decided,
+            f"waits for evidence from hypergradients, which {mention('weighting', job.weighting)} does not compute",
+            "Leave stop_when_decided out.",
+        )
+    _check_alignment(job)
+    _check_learning(job)
+    if job.weights_from is not None and not _has_initial_weights(job.weighting):
+        reason = f"sets initial weights, which {mention('weighting', job.weighting)} does not have"
+        raise OptionError("weights_from", job.weights_from, reason, "Leave weights_from out.")
+
+
+def _has_initial_weights(weighting: str) -> bool:
+    return weighting != "none" and bool(weightings.get(weighting).prior_option)
 
 
 def _check_interval(job: Job) -> None:

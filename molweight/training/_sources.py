@@ -12,7 +12,8 @@ from molweight import datasets
 from molweight.arrays import Indices
 from molweight.datasets import Splits
 from molweight.datasets.internal import PART, SourceTable, read_sources
-from molweight.errors import ConfigError, OptionError
+from molweight.ensemble.internal import PROFILE
+from molweight.errors import ConfigError, Message, OptionError, mention
 from molweight.graphs import Featuriser, MoleculeDataset, Molecules
 from molweight.models import Pretrainer
 from molweight.objectives import Source, get
@@ -27,6 +28,8 @@ __all__ = [
     "attach_tables",
     "join_sources",
     "resolve_assay_table",
+    "uses_sources",
+    "warn_unused",
     "with_parts",
     "with_sources",
     "without_part",
@@ -71,6 +74,32 @@ def with_sources(
     names = [*job.objectives, *(name for name in options if name not in job.objectives)]
     settings = {**job.objective_options, **options}
     return replace(job, objectives=names, objective_options=settings), tuple(sources)
+
+
+def uses_sources(job: Job) -> bool:
+    """Whether anything is learned from auxiliary tables: in pretraining, or by the partner that reads them.
+
+    Args:
+        job: The options, resolved.
+    """
+    pretrains = job.adapts or (job.init == "pretrain" and job.pretrain_steps > 0)
+    return pretrains or (job.members != 1 and PROFILE in (job.partners or ()))
+
+
+def warn_unused(job: Job, sources: Sequence[SourceTable]) -> None:
+    """Warn if nothing is learned from auxiliary tables.
+
+    Args:
+        job: The options, resolved.
+        sources: The tables.
+    """
+    if sources and not uses_sources(job):
+        _LOG.warning(
+            "nothing is learned from the auxiliary tables (%s): there is no pretraining and no partner that reads "
+            "them. Choose a weighting, %s, or an ensemble with the partner 'profile'; or leave aux out",
+            ", ".join(source.data.name for source in sources),
+            Message(mention("init", "pretrain")),
+        )
 
 
 def with_parts(job: Job, corpus: MoleculeDataset) -> Job:

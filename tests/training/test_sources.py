@@ -55,6 +55,19 @@ def source_of(model: Pretrainer, name: str) -> Source:
     return objective
 
 
+def test_tables_that_nothing_learns_are_not_recorded(
+    task: MoleculeDataset, splits: Splits, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = datasets.load_corpus("zinc", size=32)
+    run = fit(replace(SMALL, weighting="none"), task, splits, corpus, aux=["esol"])
+    assert "nothing is learned from the auxiliary tables (esol)" in caplog.text
+    assert "sources" not in run.trained_on
+    caplog.clear()
+    run = fit(replace(SMALL, weighting="none", init="pretrain", pretrain_steps=1), task, splits, corpus, aux=["esol"])
+    assert "nothing is learned" not in caplog.text
+    assert [use["name"] for use in run.trained_on["sources"]] == ["esol"]
+
+
 def test_another_objective_learns_all_columns_of_a_table_in_aux(task: MoleculeDataset, splits: Splits) -> None:
     job = replace(SMALL, objectives=["assay_labels:clintox"], aux=["clintox:CT_TOX"])
     run = fit(job, task, splits, datasets.load_corpus("zinc", size=32))
