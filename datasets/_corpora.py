@@ -1,5 +1,6 @@
 """Molecules without labels: the known corpora, and user files."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -182,6 +183,7 @@ def join_corpora(parts: Sequence[MoleculeDataset]) -> MoleculeDataset:
 
     Returns:
         The molecules; if there are several parts, with a column ``part:NAME`` for each, which is 1 for its molecules.
+        Repeated names are numbered: ``near``, ``near-2``.
 
     Example:
         >>> from molweight.datasets import from_smiles
@@ -198,9 +200,19 @@ def join_corpora(parts: Sequence[MoleculeDataset]) -> MoleculeDataset:
     joined = joined.subset(range(len(joined)))  # a separate folder in the cache, named by its molecules
     if len(parts) == 1:
         return joined
-    names = [re.sub(r"[^\w-]+", "_", part.name) for part in parts]
+    names = _numbered([re.sub(r"[^\w-]+", "_", part.name) for part in parts])
     owner = np.repeat(names, [len(part) for part in parts])
     return joined.with_columns({f"{PART}{name}": (owner == name).astype(np.uint8)[:, None] for name in names})
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The names, with numbers at repeated ones that no other name has."""
+    found: list[str] = []
+    for place, name in enumerate(names):
+        others = {*found, *names[place + 1 :]}
+        numbers = (f"{name}-{number}" for number in itertools.count(2))
+        found.append(next(text for text in numbers if text not in others) if name in found else name)
+    return found
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class HeldCompounds:
         train: Positions in ``train``.
         compounds: Compound key of every molecule.
         inchi: First blocks of the InChIKeys of the held-out molecules.
+        further: Held-out molecules that are not in the table.
     """
 
     data: MoleculeDataset
@@ -34,6 +35,7 @@ class HeldCompounds:
     train: Int64Array
     compounds: Uint64Array
     inchi: frozenset[str]
+    further: Self | None = None
 
     @classmethod
     def of(cls, data: MoleculeDataset, splits: Splits | None) -> Self:
@@ -44,7 +46,8 @@ class HeldCompounds:
         held = np.unique(np.concatenate(parts))
         compounds = identities(data)[:, 1]
         inchi = frozenset(skeletons([data.smiles[int(place)] for place in held])) - {""}
-        return cls(data, held, train, compounds, inchi)
+        further = splits.further if splits else None
+        return cls(data, held, train, compounds, inchi, None if further is None else cls.of(further, None))
 
     def covers(self, table: MoleculeDataset, compounds: Uint64Array) -> BoolArray:
         """Which molecules of another table are forms of held-out compounds.
@@ -59,7 +62,7 @@ class HeldCompounds:
         unsure = np.flatnonzero(alike & ~out)
         found = skeletons([table.smiles[int(place)] for place in unsure])
         out[unsure] = [block in self.inchi for block in found]
-        return out
+        return out if self.further is None else out | self.further.covers(table, compounds)
 
     def trained(self, compounds: Uint64Array) -> BoolArray:
         """Which compounds are in ``train``."""

@@ -52,7 +52,8 @@ def frozen_split(data: MoleculeDataset, method: str, request: Request) -> Splits
     positions = {role: np.flatnonzero(letters == letter).astype(np.int64) for role, letter in ROLE_LETTERS.items()}
     if sum(map(len, positions.values())) < len(data) or not all(map(len, positions.values())):
         return None
-    splits = Splits(**positions, name=method, definition=definition, protocol="four-role", frozen=True)
+    roles = positions["train"], positions["meta"], positions["select"], positions["test"]
+    splits = Splits(*roles, name=method, definition=definition, protocol="four-role", frozen=True)
     return splits if request.protocol == "four-role" else _as_in_paper(splits)
 
 

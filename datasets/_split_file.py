@@ -93,8 +93,9 @@ def load_splits(path: str | Path, data: MoleculeDataset, protocol: Protocol = "f
     positions = {role: np.flatnonzero(letters == letter).astype(np.int64) for role, letter in ROLE_LETTERS.items()}
     if stored["protocol"] == "paper":
         positions["select"] = positions["meta"]
+    roles = positions["train"], positions["meta"], positions["select"], positions["test"]
     splits = Splits(
-        **positions, name=stored["split"], definition=stored["definition"], protocol=stored["protocol"], frozen=True
+        *roles, name=stored["split"], definition=stored["definition"], protocol=stored["protocol"], frozen=True
     )
     check_roles(data, splits)
     return splits

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
@@ -177,6 +177,8 @@ class Splits:
         definition: The exact definition of the method.
         protocol: ``"four-role"``, or ``"paper"``, where ``meta`` and ``select`` are the same molecules.
         frozen: Whether the roles were stored, not computed.
+        further: Test molecules that are not in the dataset, because they have no labels. Auxiliary tables and corpora
+            leave out their compounds like those of ``test``.
     """
 
     train: Indices
@@ -187,6 +189,7 @@ class Splits:
     definition: str
     protocol: Protocol
     frozen: bool = False
+    further: MoleculeDataset | None = field(default=None, compare=False)
 
     @property
     def sizes(self) -> dict[str, int]:

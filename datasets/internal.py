@@ -18,6 +18,7 @@ from molweight.datasets._numbers import Decimal
 from molweight.datasets._ogb import ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._ranking import Ranking, format_rankings, rankings
+from molweight.datasets._rdkit_identity import identities
 from molweight.datasets._read_rows import MoleculeRows, read_rows
 from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS
@@ -65,6 +66,7 @@ __all__ = [
     "format_score",
     "groups_of",
     "higher_is_better",
+    "identities",
     "join_corpora",
     "metrics_of",
     "molecule_keys",

@@ -116,7 +116,7 @@ class _Setting:
         with FileLock(cache_root() / "pretrained.lock"):
             started = time.perf_counter()
             job, sources = with_sources(job, self.data, self.splits)
-            held = HeldOut(self.data, self.splits, sources)
+            held = HeldOut(self.data, self.splits, sources, cross_fitted=job.members != 1)
             generic_pretraining(job, self.corpus(), resolve_device(job.device), held=held)
         return started - asked, time.perf_counter() - started
 

@@ -180,7 +180,8 @@ def split_with_test(
         options.test, ", ".join(data.target_names),
     )  # fmt: skip
     options.split = "none"
-    return data, datasets.split(data, "none", protocol=options.protocol, seed=options.seed), test
+    splits = datasets.split(data, "none", protocol=options.protocol, seed=options.seed)
+    return data, replace(splits, further=test), test
 
 
 def _remark(data: MoleculeDataset, splits: Splits) -> None:
@@ -255,4 +256,7 @@ def load_corpus(
     if data is None or splits is None or not options.remove_overlap:
         return corpus
     roles = splits.roles()
-    return datasets.without(corpus, data, np.concatenate([roles[role] for role in options.remove_overlap]))
+    left = datasets.without(corpus, data, np.concatenate([roles[role] for role in options.remove_overlap]))
+    if splits.further is None or "test" not in options.remove_overlap:
+        return left
+    return datasets.without(left, splits.further)

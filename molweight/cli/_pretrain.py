@@ -17,6 +17,7 @@ from molweight.runs import save_checkpoint
 from molweight.runs.internal import STATE, claim_checkpoint_folder, molecules_digest
 from molweight.storage import write_file
 from molweight.training import Session, generic_pretraining
+from molweight.training.internal import resolve_assay_table
 
 __all__ = ["run"]
 
@@ -27,7 +28,8 @@ def run(options: Namespace) -> None:
     _refuse_start(options)
     folder = own_folder(Path(options.output))
     claim_checkpoint_folder(folder, overwrite=options.overwrite)
-    job, corpus = job_of(options, init="pretrain", weighting="none"), load_corpus(options)
+    job = resolve_assay_table(job_of(options, init="pretrain", weighting="none"))
+    corpus = load_corpus(options)
     sizes = f"{job.encoder} {job.encoder_options} for {job.pretrain_steps} steps"
     say(options, f"pretraining {sizes} on {corpus.name}: {len(corpus)} molecules")
     about = {"molweight": __version__, "options": job.options(), "corpus": molecules_digest(corpus)}

@@ -1,6 +1,7 @@
 """The training loop: weighted pretraining, the task, and the weights, which minimise the meta loss."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -22,12 +23,17 @@ from molweight.mlo._signals import SignalReader
 from molweight.mlo._vectors import LossFn, Params
 from molweight.mlo.solvers import Solver, Stats
 from molweight.mlo.weightings import Needs, Weighting
+from molweight.mlo.weightings._base import checked
 
 __all__ = ["Loop", "OptimizerFactory"]
 
 
 OptimizerFactory: TypeAlias = Callable[[list[Tensor], float], torch.optim.Optimizer]
 """Maps the tensors of a level and its learning rate to its optimiser."""
+
+
+Guard: TypeAlias = Callable[[str], AbstractContextManager[object]]
+"""Maps the description of some code of the weighting to the context in which it runs."""
 
 
 Losses: TypeAlias = LossFn | Sequence[LossFn]
@@ -79,6 +85,8 @@ class Loop:
             the rest comes from ``objectives``. The step and the curvature of level 1 use ``objectives`` alone.
         encoder: Names of the encoder's variables, over which norms and inner products of gradients are taken; the names
             that ``finetuned`` shares with ``pretrained``, or all if both are empty.
+        guard: Creates the context in which the weighting's code runs, from a description of that code; for messages
+            that name the code of others.
 
     Attributes:
         pretrained: Variables of level 1, the shared names first.
@@ -86,8 +94,8 @@ class Loop:
         shared: The names of the encoder's variables.
 
     Raises:
-        ConfigError: If variables are missing, frozen, integer, on different devices, or share no name, or an option
-            is out of range.
+        ConfigError: If variables are missing, frozen, integer, on different devices, or share no name, an option is out
+            of range, or the weighting does not return one weight per objective.
 
     Example:
         >>> from molweight.mlo.weightings import TapWeight
@@ -135,6 +143,7 @@ class Loop:
         gradient_norm_interval: int = 100,
         mixed_share: float = 1.0,
         encoder: Sequence[str] = (),
+        guard: Guard = nullcontext,
     ) -> None:
         """Check the variables and build both optimisers."""
         check_loop_options(hypergradient_interval, mixed_share)
@@ -144,14 +153,14 @@ class Loop:
         self.graph = (graph or weighting.graph)(pretrained, finetuned, options, task=weighting.needs.task)
         self.pretrained, self.finetuned, self.shared = self.graph.pretrained, self.graph.finetuned, self.graph.shared
         reference = next(iter(pretrained.values()))
-        self.weighting = weighting.to(device=reference.device, dtype=reference.dtype)
+        self.weighting, self._guard = weighting.to(device=reference.device, dtype=reference.dtype), guard
+        weights_of(self.weighting, self._guard)
         self.solvers = solver_by_level(solver)
         self.hypergradient_interval, self.warm_start = hypergradient_interval, warm_start
-        self.scale_losses, self.gradient_norm_interval = scale_losses, gradient_norm_interval
-        self.mixed_share = mixed_share
+        self.scale_losses, self.mixed_share = scale_losses, mixed_share
+        self.gradient_norm_interval, self.steps = gradient_norm_interval, 0
         self.pretrain_optimizer = optimizer(list(self.pretrained.values()), pretrain_lr)
         self.finetune_optimizer = optimizer(list(self.finetuned.values()), finetune_lr) if finetuned else None
-        self.steps = 0
         self._starts: dict[str, Tensor] = {}
         self._scales: Tensor | None = None
 
@@ -310,8 +319,8 @@ class Loop:
 
     def _factors(self) -> Tensor:
         """Factor of each loss at level 1: its weight divided by its scale."""
-        weights = self.weighting.weights
-        return weights.clone() if self._scales is None else weights / self._scales
+        weights = weights_of(self.weighting, self._guard)
+        return weights if self._scales is None else weights / self._scales
 
     def _solve(self, meta: list[LossFn], train: LossFn, objectives: Mapping[str, LossFn]) -> "_Solved":
         if self.weighting.needs is Needs.ALIGNMENT:
@@ -329,8 +338,7 @@ class Loop:
         self, objectives: Mapping[str, LossFn], task: TaskStep | None, solved: "_Solved", mixed: Mapping[str, LossFn]
     ) -> Record:
         """Level 1: the objectives' gradients, a step along their weighted sum, and the update of the weights."""
-        needs, interval = self.weighting.needs, self.gradient_norm_interval
-        used = self.weighting.weights.clone()
+        used, needs, every = weights_of(self.weighting, self._guard), self.weighting.needs, self.gradient_norm_interval
         gradients = objective_gradients(
             objectives,
             self.pretrained,
@@ -338,12 +346,13 @@ class Loop:
             solved.direction,
             block=self.graph.block,
             keep_rows=needs is Needs.GRADIENTS,
-            norms=needs in {Needs.NORMS, Needs.ALIGNMENT} or (interval > 0 and self.steps % interval == 0),
+            norms=needs in {Needs.NORMS, Needs.ALIGNMENT} or (every > 0 and self.steps % every == 0),
         )
         reader = SignalReader(self.weighting, self.graph, solved.direction, self._scales)
         signals = reader.mixed(reader.read(gradients), mixed, self.mixed_share)
-        self.weighting.update(signals)
-        after, total = self.weighting.weights.clone(), gradients.total
+        with self._guard("update"):
+            self.weighting.update(signals)
+        after, total = weights_of(self.weighting, self._guard), gradients.total
         if gradients.rows is not None:
             # Weights computed from the gradients of a step apply to that same step (PCGrad, MGDA, UPGrad).
             used, total = after, self._factors() @ gradients.rows
@@ -394,7 +403,7 @@ class Loop:
         if self.finetune_optimizer is not None:
             self.finetune_optimizer.load_state_dict(state["finetune_optimizer"])
         self.weighting.load_state_dict(state["weighting"])
-        where = self.weighting.weights.device  # states are read on the CPU
+        where = weights_of(self.weighting, self._guard).device  # states are read on the CPU
         self.graph.average.load_state_dict(state["average"], where)
         self._starts = {name: tensor.to(where, copy=True) for name, tensor in state["starts"].items()}
         self._scales = None if state["scales"] is None else state["scales"].to(where, copy=True)
@@ -420,6 +429,20 @@ def check_loop_options(hypergradient_interval: int, mixed_share: float) -> None:
         raise OptionError("hypergradient_interval", hypergradient_interval, "must be at least 1")
     if not 0 <= mixed_share <= 1:
         raise OptionError("mixed_share", mixed_share, "must be at least 0 and at most 1")
+
+
+def weights_of(weighting: Weighting, guard: Guard) -> Tensor:
+    """A copy of the weights.
+
+    Args:
+        weighting: The weighting.
+        guard: Creates the context in which its code runs.
+
+    Raises:
+        ConfigError: If they are not one number per objective.
+    """
+    with guard("weights"):
+        return checked(weighting.names, weighting.weights).clone()
 
 
 def slopes_of(first: Level, at: LoopPoint, adjoint: Adjoint) -> Tensor:

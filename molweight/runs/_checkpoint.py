@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from molweight import encoders
+from molweight import encoders, objectives
 from molweight._version import __version__
 from molweight.encoders import Encoder
 from molweight.encoders.internal import merge_handedness
@@ -20,14 +20,23 @@ from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.graphs.internal import cache_root
 from molweight.models import Pretrainer
 from molweight.options import Job
-from molweight.options.internal import SHIPPED
+from molweight.options.internal import AUTO, INITS, SHIPPED
 from molweight.runs._archive import LEGACY, PRETRAINING, read_pretraining
 from molweight.runs._chemprop_file import read_chemprop
+from molweight.runs._learned_labels import LearnedLabels
 from molweight.runs._model_card import molecules_digest
 from molweight.seeding import seeded
 from molweight.storage import escape_controls, read_tensors, write_file, write_tensors
 
-__all__ = ["CHECKPOINT", "Checkpoint", "checkpoints_at_hand", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
+__all__ = [
+    "CHECKPOINT",
+    "Checkpoint",
+    "checkpoints_at_hand",
+    "find_checkpoint",
+    "learned_labels",
+    "read_checkpoint",
+    "save_checkpoint",
+]
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 """File of a checkpoint of generic pretraining."""
@@ -48,6 +57,8 @@ class Checkpoint:
         objectives: Options by name of the objectives it was pretrained with.
         task: Card of the table and roles of a run; ``None`` for generic pretraining.
         featuriser: The features it was trained with.
+        learned: Labels that it has learned, also as the checkpoint that it started from; ``None`` if an earlier version
+            wrote it, which does not record them.
     """
 
     encoder: str
@@ -57,6 +68,22 @@ class Checkpoint:
     objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
     task: dict[str, Any] | None = None
     featuriser: Featuriser = field(default_factory=Featuriser)
+    learned: tuple[LearnedLabels, ...] | None = None
+
+    def labels(self) -> tuple[LearnedLabels, ...]:
+        """Labels that the encoder has learned; for a checkpoint of an earlier version, those of its own objectives.
+
+        Raises:
+            UnknownNameError: If they depend on an objective that is not registered.
+        """
+        if self.learned is not None:
+            return self.learned
+        made = {name: objectives.create(name, width=1, **options) for name, options in self.objectives.items()}
+        return tuple(
+            LearnedLabels.under(name, table, self.task)
+            for name, objective in made.items()
+            for table in objective.tables
+        )
 
     def fill(self, model: Pretrainer, featuriser: Featuriser) -> None:
         """Load the encoder, and the heads whose shapes match those of the model.
@@ -177,7 +204,7 @@ def read_checkpoint(init: str) -> Checkpoint:
     if path.name not in (CHECKPOINT, *_OF_RUN):
         options, tensors, digest = read_chemprop(path)
         state = {f"encoder.{name}": tensor for name, tensor in tensors.items()}
-        return Checkpoint("chemprop", options, state, digest, featuriser=Featuriser(features="ogb"))
+        return Checkpoint("chemprop", options, state, digest, featuriser=Featuriser(features="ogb"), learned=())
     if path.name in _OF_RUN:
         tensors, _, about = read_pretraining(path.parent)
         if not tensors:
@@ -187,10 +214,28 @@ def read_checkpoint(init: str) -> Checkpoint:
     else:
         tensors, about = read_tensors(path)
     options, task, featuriser = about["options"], about.get("data"), Featuriser.from_description(about["featuriser"])
+    stored = about.get("learned")
+    learned = None if stored is None else tuple(LearnedLabels.from_json(values) for values in stored)
     if path.name in _OF_RUN:
         about = {**about["options"], "sha256": about["data"].get("sha256", "")}
-    learned = {name: options["objective_options"].get(name, {}) for name in options["objectives"]}
-    return Checkpoint(about["encoder"], about["encoder_options"], tensors, about["sha256"], learned, task, featuriser)
+    settings = {name: options["objective_options"].get(name, {}) for name in options["objectives"]}
+    return Checkpoint(
+        about["encoder"], about["encoder_options"], tensors, about["sha256"], settings, task, featuriser, learned
+    )
+
+
+def learned_labels(model: Pretrainer, init: str, card: Mapping[str, Any] | None = None) -> list[LearnedLabels]:
+    """Labels that a model learns from its tables, and those that the checkpoint which it starts from has learned.
+
+    Args:
+        model: Encoder and heads.
+        init: The option of the job.
+        card: Card of the task whose held-out compounds are left out of the tables; ``None`` if there is none.
+    """
+    tables = {name: model.objective(name).tables for name in model.objectives}
+    own = [LearnedLabels.under(name, table, card) for name, several in tables.items() for table in several]
+    inherited = () if init in (AUTO, *INITS) else read_checkpoint(init).labels()
+    return list(dict.fromkeys([*own, *inherited]))
 
 
 def save_checkpoint(folder: str | Path, job: Job, model: Pretrainer, corpus: MoleculeDataset) -> None:
@@ -210,6 +255,7 @@ def save_checkpoint(folder: str | Path, job: Job, model: Pretrainer, corpus: Mol
         "encoder_options": job.encoder_options,
         "objectives": list(job.objectives),
         "options": job.options(),
+        "learned": [item.to_json() for item in learned_labels(model, job.init)],
         "corpus": {"name": corpus.name, "molecules": len(corpus)},
         "sha256": molecules_digest(corpus),
     }

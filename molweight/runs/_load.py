@@ -20,6 +20,7 @@ from molweight.runs._archive import RunParts, read_model
 from molweight.runs._calibration import Calibration
 from molweight.runs._check_parts import problem_of
 from molweight.runs._finetuning import Finetuning
+from molweight.runs._learned_labels import LearnedLabels
 from molweight.runs._manifest import check_manifest
 from molweight.runs._run import Run
 
@@ -87,6 +88,8 @@ def restore(parts: RunParts, device: torch.device) -> Run:
     )
     run.target_names, run.trained_on = about["target_names"], about["data"]
     run.featuriser = Featuriser.from_description(about["featuriser"])
+    if about.get("learned") is not None:
+        run.learned = [LearnedLabels.from_json(values) for values in about["learned"]]
     run.keep_seen(parts.seen)
     if set(about.get("factors") or [1.0]) != {1.0}:
         _log.warning(

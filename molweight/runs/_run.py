@@ -29,6 +29,7 @@ from molweight.runs._attribution import Attribution, attribute_atoms, chosen_tar
 from molweight.runs._calibration import Calibration, calibrate
 from molweight.runs._conformal import Intervals
 from molweight.runs._finetuning import Finetuning
+from molweight.runs._learned_labels import LearnedLabels
 from molweight.runs._manifest import begin_manifest, extend_manifest
 from molweight.runs._model_card import CARD, data_card, model_card
 from molweight.runs._parsed import ParsedRows, parse
@@ -83,8 +84,7 @@ class Run:
         """Store the arguments; nothing is evaluated yet."""
         self.options = options
         self.model = model.eval()
-        self.data = data
-        self.splits = splits
+        self.data, self.splits = data, splits
         self.weights = weights
         self._pretraining = pretrained, records
         self.finetuning = finetuning
@@ -97,6 +97,7 @@ class Run:
         self.folder: Path | None = None
         self.factors: list[float] | None = None
         self.calibration: Calibration | None = None
+        self.learned: list[LearnedLabels] | None = None
         self._seen: Tensor | None = None
         self._scores: dict[str, Score] = {}
 
@@ -476,6 +477,7 @@ class Run:
             "test_methods": list(self.test_results.predictions) if self.test_results else [],
             "dropout_factors": self.factors,
             "ensemble": self.model.spec.to_json() if isinstance(self.model, Ensemble) else None,
+            "learned": None if self.learned is None else [item.to_json() for item in self.learned],
             "seconds": self.seconds,
         }
 

@@ -2,11 +2,12 @@
 
 from molweight.runs._ahead import ahead
 from molweight.runs._archive import MODEL, RunParts
-from molweight.runs._checkpoint import CHECKPOINT, checkpoints_at_hand, find_checkpoint, is_shipped
+from molweight.runs._checkpoint import CHECKPOINT, checkpoints_at_hand, find_checkpoint, is_shipped, learned_labels
 from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, features_of, featurised
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
+from molweight.runs._learned_labels import LearnedLabels
 from molweight.runs._load import restore
 from molweight.runs._manifest import extend_manifest, files_of_run
 from molweight.runs._model_card import data_card, molecules_digest
@@ -23,6 +24,7 @@ __all__ = [
     "STATE",
     "Agreement",
     "Finetuning",
+    "LearnedLabels",
     "RunParts",
     "Surrogate",
     "agreement",
@@ -39,6 +41,7 @@ __all__ = [
     "find_checkpoint",
     "format_estimate",
     "is_shipped",
+    "learned_labels",
     "molecules_digest",
     "plot_weights",
     "restore",

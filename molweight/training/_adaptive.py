@@ -25,9 +25,10 @@ from molweight.training._batches import Batches, Corpus, TaskSource, generator_f
 from molweight.training._learned import option_learner
 from molweight.training._padding import pads
 from molweight.training._pretrain import pretrain, take_step
-from molweight.training._resolve import create_solver, resolve_init, weighting_options
+from molweight.training._resolve import create_solver, resolve_init
 from molweight.training._solved_task import MOST_SOLVED, SolvedTask
 from molweight.training._state import Context, Stage
+from molweight.training._weighting import create_weighting, weighting_guard
 
 __all__ = ["AdaptivePretraining", "adapt", "adaptive_pretraining", "new_predictor", "solve_source_heads"]
 
@@ -136,11 +137,10 @@ def adaptive_pretraining(
     if job.source_heads == "solved":
         solve_source_heads(model, job.seed)
     level2 = new_predictor(job, model, data, splits, device)
-    weighting = weightings.create(job.weighting, list(job.objectives), **weighting_options(job))
     loop = (partial(LearningLoop, option_learner(job, model)) if job.learn else Loop)(
         dict(model.named_parameters()),
         dict(level2.named_parameters()),
-        weighting,
+        create_weighting(job),
         graph=ClosedFormGraph if job.task_level == "closed_form" else None,
         solver=create_solver(job),
         proximal_strength=job.proximal_strength,
@@ -154,6 +154,7 @@ def adaptive_pretraining(
         warm_start=job.warm_start,
         gradient_norm_interval=job.gradient_norm_interval,
         mixed_share=_OWN_SHARE[job.align_on],
+        guard=weighting_guard(job.weighting),
     )
     pad = pads(job, model.encoder, corpus, device)
     task = _task(job, level2, data, splits, device)

@@ -13,6 +13,7 @@ from molweight.datasets import Splits
 from molweight.datasets.internal import SourceTable, SourceUse, read_sources
 from molweight.devices import resolve_device
 from molweight.encoders import Encoder
+from molweight.encoders.internal import calibrate
 from molweight.ensemble.internal import DEFAULT_FEATURES, effect_of, fold_errors, format_gains, repeated_folds
 from molweight.errors import ConfigError
 from molweight.features import Standardiser, feature_matrix
@@ -99,12 +100,12 @@ def advise(
     rows = _labelled(data, splits)
     represented = _representation(job, data.subset(rows))
     vectors, labels = represented(data.subset(rows)), data.targets[rows].astype(np.float64)
-    rng = generator_for(job.seed, "advise")
-    folds = repeated_folds(labels, rng)
+    folds = repeated_folds(labels, generator_for(job.seed, "advise"))
     plain = fold_errors([vectors], labels, folds)
     sources = read_sources(aux, data)
     found = []
     for source in sources:
+        rng = generator_for(job.seed, f"advise {source.origin}")  # a verdict does not depend on the other tables
         joined = fold_errors([vectors, _profile(source, represented, vectors, rng)], labels, folds)
         effect = effect_of(plain, joined, len(sources))
         found.append(Advice(source.use, effect.gain, effect.errors, effect.verdict))
@@ -125,8 +126,9 @@ def _representation(job: Job, data: MoleculeDataset) -> Callable[[MoleculeDatase
     if job.init in INITS:
         raise ConfigError(f"probes need a pretrained encoder, but init={job.init!r} names none. Leave init out.")
     device = resolve_device(job.device)
-    encoder = read_checkpoint(job.init).build(data.featuriser).to(device).eval()
-    return partial(_embedded, encoder, device)
+    encoder = read_checkpoint(job.init).build(data.featuriser).to(device)
+    calibrate(encoder, (data.graphs(part, device) for part in _chunks(len(data))))
+    return partial(_embedded, encoder.eval(), device, data.featuriser)
 
 
 def _features(standardiser: Standardiser, featuriser: Featuriser, data: MoleculeDataset) -> Float64Array:
@@ -134,13 +136,15 @@ def _features(standardiser: Standardiser, featuriser: Featuriser, data: Molecule
     return np.asarray(standardiser(torch.from_numpy(rows)), dtype=np.float64)
 
 
-def _embedded(encoder: Encoder, device: torch.device, data: MoleculeDataset) -> Float64Array:
-    parts = []
+def _embedded(encoder: Encoder, device: torch.device, featuriser: Featuriser, data: MoleculeDataset) -> Float64Array:
+    data = data.with_featuriser(featuriser)
     with torch.no_grad():
-        for start in range(0, len(data), _BATCH):
-            graphs = data.graphs(range(start, min(start + _BATCH, len(data))), device)
-            parts.append(encoder(graphs).graphs.cpu().numpy())
+        parts = [encoder(data.graphs(part, device)).graphs.cpu().numpy() for part in _chunks(len(data))]
     return np.concatenate(parts).astype(np.float64)
+
+
+def _chunks(count: int) -> list[range]:
+    return [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
 
 
 def _profile(

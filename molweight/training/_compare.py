@@ -26,7 +26,7 @@ from molweight.training._generic import generic_pretraining
 from molweight.training._held_out import HeldOut
 from molweight.training._plain_baselines import PLAIN_BASELINES, plain_baseline
 from molweight.training._resolve import resolve, variant, with_metric, with_stereo
-from molweight.training._sources import with_parts, with_sources
+from molweight.training._sources import warn_unused, with_parts, with_sources
 from molweight.training._state import Context, Session
 
 __all__ = ["BASELINES", "Comparison", "Row", "compare", "format_findings", "format_table"]
@@ -156,10 +156,11 @@ def compare(
     job, sources = with_sources(job, data, splits, aux)
     job = with_parts(job, corpus)
     job, data = resolve(job, data), with_metric(job, data)
+    warn_unused(job, sources)
     session = Session(None if resume is None else Path(resume), callbacks=callbacks).within(job.minutes)
     started, device = time.perf_counter(), resolve_device(job.device)
     shared = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
-    held = HeldOut(data, splits, sources)
+    held = HeldOut(data, splits, sources, cross_fitted=job.members != 1)
     generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
     pretrain_seconds = time.perf_counter() - started
     asked = [name for name in baselines if name in PLAIN_BASELINES and len(splits.test)]

@@ -21,16 +21,16 @@ from molweight.models import TaskModel
 from molweight.options import Job
 from molweight.options.internal import INITS
 from molweight.runs import Run, read_checkpoint
-from molweight.runs.internal import RunParts, data_card, molecules_digest, restore
+from molweight.runs.internal import RunParts, data_card, learned_labels, molecules_digest, restore
 from molweight.seeding import seeded
 from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback
 from molweight.training._cross_fitting import fit_ensemble, member_stages, prepared_ensemble
 from molweight.training._generic import generic_pretraining
-from molweight.training._held_out import HeldOut
-from molweight.training._resolve import check_weighting, resolve, with_metric, with_stereo
+from molweight.training._held_out import HeldOut, task_card, task_labels
+from molweight.training._resolve import check_weighting, resolve, warn_idle, with_metric, with_stereo
 from molweight.training._restarts import finetune_with_restarts, restart_stages
-from molweight.training._sources import with_parts, with_sources
+from molweight.training._sources import uses_sources, warn_unused, with_parts, with_sources
 from molweight.training._state import Context, Session
 
 __all__ = ["describe_job", "fit", "with_ensemble"]
@@ -81,6 +81,9 @@ def fit(
     data, splits = _with_roles(job, data, splits, test)
     job, sources = with_sources(job, data, splits, aux) if job.aux or aux else (job, ())
     job = resolve(job, data)
+    warn_idle(job)
+    if not any(isinstance(table, SourceTable) for table in aux):  # else a comparison has read and reported them
+        warn_unused(job, sources)
     device = resolve_device(job.device)
     data = with_metric(job, with_stereo(job, data))
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
@@ -135,7 +138,7 @@ def _exchange(job: Job, run: Run, context: Context) -> Run:
     encoder.load_state_dict(state)
     with prepared_ensemble(job, context) as prepared:
         model, result = fit_ensemble(prepared, encoder, context)
-    return Run(
+    exchanged = Run(
         job.options(),
         pretrained=run.pretrained,
         model=model,
@@ -147,6 +150,8 @@ def _exchange(job: Job, run: Run, context: Context) -> Run:
         seconds=run.seconds + time.perf_counter() - started,
         device=context.device,
     )
+    exchanged.learned = run.learned
+    return exchanged
 
 
 def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
@@ -158,8 +163,10 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
         context.device,
         progress=context.progress,
         session=context.session,
-        held=HeldOut(context.data, context.splits, context.sources),
+        held=HeldOut(context.data, context.splits, context.sources, cross_fitted=job.members != 1),
     )
+    card = task_card(context.data, context.splits)
+    learned = [*learned_labels(pretrainer, job.init, card), *task_labels(job, context.data, context.splits)]
     model: TaskModel
     with nullcontext() if job.members == 1 else prepared_ensemble(job, context) as ensemble:
         weights, history = adapt(job, pretrainer, prepared, context)
@@ -167,7 +174,7 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
             model, result = finetune_with_restarts(job, pretrainer, context)
         else:
             model, result = fit_ensemble(ensemble, pretrainer.encoder, context)
-    return Run(
+    run = Run(
         job.options(),
         pretrained=pretrainer.state_dict(),
         model=model,
@@ -179,6 +186,8 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
         seconds=time.perf_counter() - started,
         device=context.device,
     )
+    run.learned = learned
+    return run
 
 
 def describe_job(
@@ -216,7 +225,7 @@ def describe_job(
 
 def _finish(context: Context, job: Job, run: Run) -> Run:
     """Store the run, and remove the intermediate states."""
-    if context.sources:
+    if context.sources and uses_sources(job):
         run.trained_on["sources"] = [source.use.to_dict() for source in context.sources]
     parts, session = run.parts(), context.session
     state = {"about": parts.about, "model": parts.model, "pretrained": parts.pretrained, "records": parts.records}

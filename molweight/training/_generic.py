@@ -1,17 +1,19 @@
 """Generic pretraining: equal weights on a corpus, once per corpus, encoder and set of objectives."""
 
+import inspect
 import json
 import logging
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from molweight.devices import matmul_precision
-from molweight.graphs import MoleculeDataset, attach_targets
+from molweight.graphs import MoleculeDataset, TargetSpec, attach_targets
 from molweight.graphs.internal import cache_root, content_key
 from molweight.mlo import Loop, weightings
 from molweight.models import Pretrainer
@@ -26,7 +28,7 @@ from molweight.training._held_out import HeldOut, refuse_leaky_checkpoint
 from molweight.training._padding import pads
 from molweight.training._pretrain import pretrain
 from molweight.training._resolve import resolve_init, with_stereo
-from molweight.training._sources import attach_tables
+from molweight.training._sources import attach_tables, resolve_assay_table
 from molweight.training._state import Session, Stage
 
 __all__ = ["generic_pretraining"]
@@ -35,6 +37,8 @@ _SHARE: Final = 0.4
 """Share of the remaining time, if there is a limit."""
 _LOOP_VERSION: Final = 3
 """Part of the cache key; incremented whenever the result of generic pretraining changes."""
+_LIBRARIES: Final = frozenset({"abc", "builtins", "molweight", "torch", "typing"})
+"""Top-level modules whose classes are identified by the versions above."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,6 +52,8 @@ def generic_pretraining(
     held: HeldOut | None = None,
 ) -> tuple[Pretrainer, MoleculeDataset]:
     """An encoder with heads, pretrained with equal weights or read from the cache.
+
+    The cache is not used if an objective or the encoder is a plug-in whose source cannot be read.
 
     Args:
         job: Names and sizes; with ``init="scratch"`` nothing is trained.
@@ -63,7 +69,8 @@ def generic_pretraining(
     Raises:
         ConfigError: If ``init`` is a checkpoint that was trained on labels of held-out compounds.
     """
-    job, corpus = resolve_init(job), with_stereo(job, corpus)
+    job = resolve_assay_table(resolve_init(job), None if held is None else held.data)
+    corpus = with_stereo(job, corpus)
     names, settings = list(job.objectives), job.objective_options
     with seeded(_seed(job)):
         model = build_pretrainer(job.encoder, job.encoder_options, names, settings)
@@ -79,7 +86,7 @@ def generic_pretraining(
             refuse_leaky_checkpoint(checkpoint, job.init, held)
         checkpoint.fill(model, corpus.featuriser)
     elif job.init == "pretrain" and job.pretrain_steps > 0:
-        about = {**_describe(job, corpus), **({"tables": tables} if tables else {})}
+        about = {**_describe(job, corpus), **_versions(model, specs), **({"tables": tables} if tables else {})}
         stage = (session or Session()).stage("generic")
         _load_or_train(job, model, prepared, device, stage, about=about, progress=progress)
     return model, prepared
@@ -95,8 +102,8 @@ def _load_or_train(
     about: Mapping[str, Any],
     progress: bool,
 ) -> None:
-    path, early = _checkpoint(about), stage.session.stopped_early
-    if path.stem in early or path.exists():
+    path, early, known = _checkpoint(about), stage.session.stopped_early, None not in about.get("code", {}).values()
+    if path.stem in early or (known and path.exists()):
         model.load_state_dict(early[path.stem] if path.stem in early else read_tensors(path)[0])
         _log.debug("generic pretraining: read from the cache, %s", path)
         return
@@ -116,7 +123,7 @@ def _load_or_train(
     with matmul_precision(job.precision):
         seconds = stage.session.seconds_for(_SHARE)
         pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage, seconds=seconds)
-    if loop.steps == job.pretrain_steps:
+    if known and loop.steps == job.pretrain_steps:
         write_tensors(path, model.state_dict(), about)
     else:  # shared by the methods of this job, not with other jobs
         early[path.stem] = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -139,6 +146,24 @@ def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:
         **({"pad_batches": True} if job.pad_batches else {}),
         **{name: values[name] for name in sorted(names - {"init", "pretrain_seed"})},
     }
+
+
+def _versions(model: Pretrainer, specs: Sequence[TargetSpec]) -> dict[str, Any]:
+    """Versions of the targets, and digests of the code of plug-ins; omitted if there are none."""
+    targets = sorted({(spec.name, spec.version) for spec in specs})
+    parts: list[nn.Module] = [model.encoder, *(model.objective(name) for name in model.objectives)]
+    modules = {kind.__module__ for part in parts for kind in type(part).__mro__}
+    foreign = sorted(name for name in modules if name.partition(".")[0] not in _LIBRARIES)
+    code = {name: _digest(name) for name in foreign}
+    return {**({"targets": targets} if targets else {}), **({"code": code} if code else {})}
+
+
+def _digest(module: str) -> str | None:
+    """Digest of the source of a module; ``None`` if it cannot be read, as in an interactive session."""
+    try:
+        return content_key([inspect.getsource(sys.modules[module]).encode()])
+    except (KeyError, OSError, TypeError):
+        return None
 
 
 def _seed(job: Job) -> int:

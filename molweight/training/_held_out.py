@@ -2,19 +2,30 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from molweight import datasets, objectives
+from molweight import datasets
+from molweight.arrays import Indices
 from molweight.datasets import Splits
-from molweight.datasets.internal import SourceTable, read_sources
-from molweight.errors import ConfigError, DataError, mention
+from molweight.datasets.internal import SourceTable, identities, read_sources
+from molweight.errors import ConfigError, DataError, UnknownNameError, mention
 from molweight.graphs import MoleculeDataset
+from molweight.mlo import TwoLevelGraph, weightings
+from molweight.options import AdaptationOptions, Job
 from molweight.runs import Checkpoint
-from molweight.runs.internal import data_card
+from molweight.runs.internal import LearnedLabels, data_card, molecules_digest
 
-__all__ = ["HeldOut", "allowed_rows", "load_labelled", "refuse_leaky_checkpoint"]
+__all__ = [
+    "HeldOut",
+    "allowed_rows",
+    "learns_task",
+    "load_labelled",
+    "refuse_leaky_checkpoint",
+    "task_card",
+    "task_labels",
+]
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -27,11 +38,14 @@ class HeldOut:
         data: The labelled table.
         splits: Its roles.
         sources: Auxiliary tables without its held-out compounds.
+        cross_fitted: Whether an ensemble also predicts the molecules in ``train`` by members that were trained without
+            them, so that their labels of the task are held out, too.
     """
 
     data: MoleculeDataset
     splits: Splits
     sources: tuple[SourceTable, ...] = ()
+    cross_fitted: bool = False
 
     def without(self, table: MoleculeDataset) -> MoleculeDataset:
         """A labelled table without all forms of the compounds in ``meta``, ``select`` and ``test``.
@@ -44,15 +58,81 @@ class HeldOut:
         Raises:
             DataError: If nothing is left.
         """
-        roles = self.splits.roles()
-        held = np.concatenate([np.asarray(roles[name], dtype=np.int64) for name in ("meta", "select", "test")])
-        kept = datasets.without(table, self.data, held)
+        kept = self._allowed(table)
         if len(kept) == 0:
             raise DataError(
                 f"every molecule of {table.name} is in meta, select or test of {self.data.name}, so none is left to "
                 "learn labels from. Name another table with objective_options."
             )
         return kept
+
+    def learned(self, labels: LearnedLabels) -> int:
+        """Number of held-out molecules or compounds from whose labels an encoder has learned.
+
+        Args:
+            labels: The labels that it has learned.
+
+        Raises:
+            UnknownNameError: If their table is not available.
+            DataError: If the file of the table cannot be read.
+        """
+        if labels.compounds:
+            known = [identities(self.data)[self._rows(own=True), 1]]
+            if self.splits.further is not None:
+                known.append(identities(self.splits.further)[:, 1])
+            return int(np.isin(np.unique(np.concatenate(known)), labels.keys()).sum())
+        if labels.respects(task_card(self.data, self.splits)):
+            return 0  # a run on the same table and roles left out the same compounds
+        table = load_labelled(labels.table)
+        return len(table) - len(self._allowed(table))
+
+    def _allowed(self, table: MoleculeDataset) -> MoleculeDataset:
+        """The molecules of another table that are not forms of held-out compounds."""
+        kept, further = datasets.without(table, self.data, self._rows()), self.splits.further
+        return kept if further is None else datasets.without(kept, further)
+
+    def _rows(self, *, own: bool = False) -> Indices:
+        """Positions of the compounds whose labels are held out; ``own`` for labels of the task itself."""
+        train = ("train",) if own and self.cross_fitted else ()
+        roles = self.splits.roles()
+        return np.concatenate([np.asarray(roles[name], dtype=np.int64) for name in (*train, "meta", "select", "test")])
+
+
+def task_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
+    """The card of a table and its roles, in which the digest of the roles includes test molecules without labels.
+
+    Args:
+        data: The table.
+        splits: Its roles.
+    """
+    card, further = data_card(data, splits), splits.further
+    digest = "" if further is None else molecules_digest(further)
+    return {**card, "split_sha256": card["split_sha256"] + digest}
+
+
+def learns_task(options: AdaptationOptions) -> bool:
+    """Whether adaptive pretraining trains the encoder itself on the labels of ``train``.
+
+    Args:
+        options: The weighting, and the number of steps.
+
+    Example:
+        >>> learns_task(AdaptationOptions(weighting="bilevel")), learns_task(AdaptationOptions())
+        (True, False)
+    """
+    adapts = options.weighting != "none" and options.steps > 0
+    return adapts and issubclass(weightings.get(options.weighting).graph, TwoLevelGraph)
+
+
+def task_labels(job: Job, data: MoleculeDataset, splits: Splits) -> list[LearnedLabels]:
+    """Labels of the task that the pretrained encoder learns; none if only a copy of it is trained on the task.
+
+    Args:
+        job: The options.
+        data: The table of the task.
+        splits: Its roles.
+    """
+    return [LearnedLabels.of_task(job.weighting, data.subset(splits.train))] if learns_task(job) else []
 
 
 def load_labelled(table: str) -> MoleculeDataset:
@@ -65,7 +145,7 @@ def load_labelled(table: str) -> MoleculeDataset:
 
 
 def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) -> None:
-    """Refuse a checkpoint that was trained on labels of held-out compounds.
+    """Refuse a checkpoint that was trained on labels of held-out compounds, or started from one that was.
 
     Args:
         checkpoint: The checkpoint.
@@ -73,20 +153,45 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
         held: The task.
 
     Raises:
-        ConfigError: If it was; names the table and the remedy.
+        ConfigError: If it was, or if this cannot be checked; names the table and the remedy.
     """
-    task = {name: value for name, value in (checkpoint.task or {}).items() if name != "sources"}
-    if task and task == data_card(held.data, held.splits):
-        return  # a run on the same table and roles left out the same compounds
-    for name, options in checkpoint.objectives.items():
-        for table in map(load_labelled, objectives.create(name, width=1, **options).tables):
-            seen = len(table) - len(held.without(table))
-            if seen:
-                raise ConfigError(
-                    f"{mention('init', init)} was trained on labels of {table.name} ({name}), and {seen} of its "
-                    f"molecules are compounds that {held.data.name} holds out, so the score would be too optimistic. "
-                    f"Leave init out, so that {name} is learned without them, or name a checkpoint without {name}."
-                )
+    for labels in _labels(checkpoint, init):
+        try:
+            seen = held.learned(labels)
+        except (UnknownNameError, DataError) as error:
+            raise ConfigError(
+                f"{mention('init', init)} was trained on labels of {labels.table} ({labels.learner}), which is not "
+                f"available, so it cannot be checked whether {held.data.name} holds them out: {error} "
+                "Give that file, or leave init out."
+            ) from error
+        if seen:
+            remedy = (
+                f"Leave init out, or name a run with another weighting than {labels.learner}."
+                if labels.compounds
+                else f"Leave init out, so that {labels.learner} is learned without them, or name a checkpoint without "
+                f"{labels.learner}."
+            )
+            raise ConfigError(
+                f"{mention('init', init)} was trained on labels of {labels.table} ({labels.learner}), and {seen} of "
+                f"its {'compounds' if labels.compounds else 'molecules'} are compounds that {held.data.name} holds "
+                f"out, so the score would be too optimistic. {remedy}"
+            )
+
+
+def _labels(checkpoint: Checkpoint, init: str) -> tuple[LearnedLabels, ...]:
+    """The labels that a checkpoint has learned.
+
+    Raises:
+        ConfigError: If they depend on an objective that is not registered.
+    """
+    try:
+        return checkpoint.labels()
+    except UnknownNameError as error:
+        raise ConfigError(
+            f"{mention('init', init)} was pretrained with an objective that is not available, so it cannot be checked "
+            f"whether it was trained on labels that are held out: {error} If a plug-in registers it, give --plugin "
+            "MODULE; in Python, import it first."
+        ) from error
 
 
 def allowed_rows(name: str, table: MoleculeDataset, held: HeldOut | None) -> MoleculeDataset:

@@ -2,13 +2,11 @@
 
 import copy
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
 from molweight import encoders, objectives
-from molweight.arguments import accepted_options
 from molweight.datasets.internal import OF_CLASSES
 from molweight.devices import resolve_device
 from molweight.encoders.building_blocks import readout_parts
@@ -20,7 +18,7 @@ from molweight.ensemble.internal import (
     members_for,
     read_network,
 )
-from molweight.errors import ConfigError, DataError, OptionError, mention
+from molweight.errors import ConfigError, Message, OptionError, mention
 from molweight.features.internal import check_features
 from molweight.graphs import CHIRALITY, MoleculeDataset
 from molweight.graphs.internal import tasks_of
@@ -36,10 +34,11 @@ from molweight.options import (
     PretrainingOptions,
 )
 from molweight.options.internal import AUTO, INITS, OWN_ENCODER, SHIPPED
-from molweight.runs import load, read_checkpoint
-from molweight.training._batches import generator_for
+from molweight.runs import read_checkpoint
+from molweight.training._held_out import learns_task
 from molweight.training._learned import check_learned
 from molweight.training._sources import resolve_assay_table, without_part
+from molweight.training._weighting import create_weighting, with_seed
 
 __all__ = [
     "SOLVER_DEFAULTS",
@@ -49,7 +48,7 @@ __all__ = [
     "resolve",
     "resolve_init",
     "variant",
-    "weighting_options",
+    "warn_idle",
     "with_metric",
     "with_stereo",
 ]
@@ -69,14 +68,14 @@ The Hessians are indefinite, with negative curvature of the order of 10 during a
 
 _PLAIN: Final = {**vars(EncoderOptions()), **vars(PretrainingOptions())}
 """Defaults of the options that determine the source of an encoder."""
+_OF_SINGLE_MODELS: Final = ("finetune_restarts", "finetune_proximal_strength", "patience")
+"""Options of finetuning that only a single model has."""
 _WITH_TASK: Final = {
     "stop_when_decided": (Needs.HYPERGRADIENT,),
     "learn": (Needs.HYPERGRADIENT,),
     "align_on": (Needs.HYPERGRADIENT, Needs.ALIGNMENT),
 }
 """Options that require a weighting with certain measurements of the task."""
-_LEAST_SHARE: Final = 1e-3
-"""Minimum initial weight of an objective, as a fraction of the mean, because a weight of zero could never recover."""
 
 
 def resolve(job: Job, data: MoleculeDataset) -> Job:
@@ -105,6 +104,23 @@ def resolve(job: Job, data: MoleculeDataset) -> Job:
     if (members, partners) == (job.members, job.partners):
         return job
     return replace(job, members=members, partners=partners)
+
+
+def warn_idle(job: Job) -> None:
+    """Warn of options of a single model's finetuning that an ensemble does not have.
+
+    Args:
+        job: The options, resolved.
+    """
+    plain = vars(FinetuningOptions())
+    changed = [name for name in _OF_SINGLE_MODELS if getattr(job, name) != plain[name]]
+    if job.members != 1 and changed:
+        _LOG.warning(
+            "%s: no effect, because members of an ensemble are finetuned once, for a fixed number of epochs. For a "
+            "single model: %s",
+            ", ".join(str(Message(mention(name, getattr(job, name)))) for name in changed),
+            Message(mention("members", 1)),
+        )
 
 
 def _has_sources(job: Job) -> bool:
@@ -139,6 +155,7 @@ def check_job(job: Job) -> Job:
     for name in job.objectives:
         objectives.get(name)
     _check_ensemble(job)
+    _check_members(job)
     create_solver(job)
     _check_interval(job)
     check_weighting(job)
@@ -181,6 +198,8 @@ def variant(job: Job, **changes: Any) -> Job:
         job = resolve_init(job)
     asked, plain = changes.get("weighting", job.weighting), vars(AdaptationOptions())
     idle = {name: plain[name] for name, needs in _WITH_TASK.items() if not _measures(asked, *needs)}
+    if not _has_initial_weights(asked):
+        idle["weights_from"] = None
     return replace(job, **{**(idle if "weighting" in changes else {}), **changes})
 
 
@@ -200,15 +219,8 @@ def create_solver(job: Job) -> solvers.Solver:
         >>> one == other, create_solver(Job(solver="nystrom", solver_options={"seed": 5})).seed
         (False, 5)
     """
-    given = _with_seed(solvers.get(job.solver), job.solver_options, job.seed, "solver")
+    given = with_seed(solvers.get(job.solver), job.solver_options, job.seed, "solver")
     return solvers.create(job.solver, **{**SOLVER_DEFAULTS.get(job.solver, {}), **given})
-
-
-def _with_seed(made: type, options: dict[str, Any], seed: int, stream: str) -> dict[str, Any]:
-    """The options, with a seed that follows from the job's if the class has one and none is given."""
-    if "seed" in options or "seed" not in accepted_options(made):
-        return dict(options)
-    return {**options, "seed": int(generator_for(seed, stream).integers(2**31))}
 
 
 def _adopt_encoder(job: Job) -> Job:
@@ -242,20 +254,15 @@ def check_weighting(job: Job) -> None:
     Raises:
         OptionError: Naming the option.
     """
-    if job.weighting == "none" or (job.aux and not any(name.startswith("source:") for name in job.objectives)):
+    if job.weighting == "none":
+        _check_measured(job)
+        return
+    if job.aux and not any(name.startswith("source:") for name in job.objectives):
         return  # the number of weights is unknown before auxiliary tables are read
     rule = weightings.get(job.weighting)
     if not without_part(job):
-        weightings.create(job.weighting, job.objectives, **weighting_options(job))
-    if job.stop_when_decided and not _measures(job.weighting, *_WITH_TASK["stop_when_decided"]):
-        raise OptionError(
-            "stop_when_decided",
-            job.stop_when_decided,
-            f"waits for evidence from hypergradients, which {mention('weighting', job.weighting)} does not compute",
-            "Leave stop_when_decided out.",
-        )
-    _check_alignment(job)
-    _check_learning(job)
+        create_weighting(job)
+    _check_measured(job)
     solved = job.task_level == "closed_form"
     if solved and not rule.graph.proximal:
         raise OptionError(
@@ -279,6 +286,26 @@ def check_weighting(job: Job) -> None:
             f"has no effect with {mention('weighting', job.weighting)}, which trains one encoder on everything",
             "Leave recompute_graphs out.",
         )
+
+
+def _check_measured(job: Job) -> None:
+    """Refuse options that need measurements, or initial weights, which the weighting does not have."""
+    if job.stop_when_decided and not _measures(job.weighting, *_WITH_TASK["stop_when_decided"]):
+        raise OptionError(
+            "stop_when_decided",
+            job.stop_when_decided,
+            f"waits for evidence from hypergradients, which {mention('weighting', job.weighting)} does not compute",
+            "Leave stop_when_decided out.",
+        )
+    _check_alignment(job)
+    _check_learning(job)
+    if job.weights_from is not None and not _has_initial_weights(job.weighting):
+        reason = f"sets initial weights, which {mention('weighting', job.weighting)} does not have"
+        raise OptionError("weights_from", job.weights_from, reason, "Leave weights_from out.")
+
+
+def _has_initial_weights(weighting: str) -> bool:
+    return weighting != "none" and bool(weightings.get(weighting).prior_option)
 
 
 def _check_interval(job: Job) -> None:
@@ -373,49 +400,6 @@ def _say_once(name: str) -> None:
     )
 
 
-def weighting_options(job: Job) -> dict[str, Any]:
-    """Options of the job's weighting, with the weights of the run in ``weights_from`` and a seed from the job's.
-
-    Objectives keep their proportions; a new objective gets the mean weight, and a removed one is dropped. ``fixed``
-    uses these weights; rules that learn start from them; other rules ignore them.
-
-    Args:
-        job: The options, with all objectives.
-
-    Raises:
-        OptionError: If there is no such run, none of its objectives is in the job, or the weighting's own options set
-            the initial weights.
-    """
-    rule = weightings.get(job.weighting)
-    options = _with_seed(rule, job.weighting_options, job.seed, "weighting")
-    key = rule.prior_option
-    if job.weights_from is None or not key:  # weightings without initial weights, such as the baseline "equal"
-        return options
-    if key in options:
-        reason = f"sets the weights, and so does {mention(f'weighting_options.{key}')}"
-        raise OptionError("weights_from", job.weights_from, reason, "Leave one of them out.")
-    return {**options, key: _weights_for(job.objectives, job.weights_from)}
-
-
-def _weights_for(objectives: Sequence[str], folder: str) -> dict[str, float]:
-    """Initial weight per objective, from the weights of a run."""
-    found = _weights_of(folder)
-    known = [found[name] for name in objectives if name in found]
-    if not known:
-        reason = f"is a run with other objectives ({', '.join(found) or 'none weighted'})"
-        raise OptionError("weights_from", folder, reason, "Leave weights_from out.")
-    mean = sum(known) / len(known)
-    start = {name: max(found.get(name, mean), _LEAST_SHARE * mean) for name in objectives}
-    return {name: weight / sum(start.values()) for name, weight in start.items()}
-
-
-def _weights_of(folder: str) -> dict[str, float]:
-    try:
-        return load(folder, device="cpu").weights
-    except DataError as error:
-        raise OptionError("weights_from", folder, f"cannot be read: {error}") from error
-
-
 def _check_ensemble(options: EnsembleOptions) -> None:
     """Refuse options of the ensemble that would fail later.
 
@@ -432,6 +416,18 @@ def _check_ensemble(options: EnsembleOptions) -> None:
         readout_parts(options.readout, owner="")
     if options.in_context:
         read_network(options.in_context)
+
+
+def _check_members(job: Job) -> None:
+    """Refuse an ensemble whose members would start from an encoder that has learned the labels of all of them."""
+    if job.members != 1 and learns_task(job):
+        raise OptionError(
+            "weighting",
+            job.weighting,
+            "trains the pretrained encoder on the labels of train, so members that start from it are not evaluated on "
+            "unseen molecules",
+            f"Use a single model, {mention('members', 1)}, or another weighting.",
+        )
 
 
 def _check_network(options: EnsembleOptions, data: MoleculeDataset) -> None:

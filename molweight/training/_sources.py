@@ -12,7 +12,8 @@ from molweight import datasets
 from molweight.arrays import Indices
 from molweight.datasets import Splits
 from molweight.datasets.internal import PART, SourceTable, read_sources
-from molweight.errors import ConfigError, OptionError
+from molweight.ensemble.internal import PROFILE
+from molweight.errors import ConfigError, Message, OptionError, mention
 from molweight.graphs import Featuriser, MoleculeDataset, Molecules
 from molweight.models import Pretrainer
 from molweight.objectives import Source, get
@@ -27,6 +28,8 @@ __all__ = [
     "attach_tables",
     "join_sources",
     "resolve_assay_table",
+    "uses_sources",
+    "warn_unused",
     "with_parts",
     "with_sources",
     "without_part",
@@ -71,6 +74,32 @@ def with_sources(
     names = [*job.objectives, *(name for name in options if name not in job.objectives)]
     settings = {**job.objective_options, **options}
     return replace(job, objectives=names, objective_options=settings), tuple(sources)
+
+
+def uses_sources(job: Job) -> bool:
+    """Whether anything is learned from auxiliary tables: in pretraining, or by the partner that reads them.
+
+    Args:
+        job: The options, resolved.
+    """
+    pretrains = job.adapts or (job.init == "pretrain" and job.pretrain_steps > 0)
+    return pretrains or (job.members != 1 and PROFILE in (job.partners or ()))
+
+
+def warn_unused(job: Job, sources: Sequence[SourceTable]) -> None:
+    """Warn if nothing is learned from auxiliary tables.
+
+    Args:
+        job: The options, resolved.
+        sources: The tables.
+    """
+    if sources and not uses_sources(job):
+        _LOG.warning(
+            "nothing is learned from the auxiliary tables (%s): there is no pretraining and no partner that reads "
+            "them. Choose a weighting, %s, or an ensemble with the partner 'profile'; or leave aux out",
+            ", ".join(source.data.name for source in sources),
+            Message(mention("init", "pretrain")),
+        )
 
 
 def with_parts(job: Job, corpus: MoleculeDataset) -> Job:
@@ -191,14 +220,14 @@ def join_sources(objectives: Mapping[str, Source], sources: Sequence[SourceTable
         head.join(pool, number, rows)
 
 
-def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
+def resolve_assay_table(job: Job, data: MoleculeDataset | None = None) -> Job:
     """The job with the tables of ``assay_labels`` resolved, under each of its aliases.
 
     The table is the named one, else that of the alias (``assay_labels:sider``), else one that is not the task.
 
     Args:
         job: The options.
-        data: The table of the task.
+        data: The table of the task; ``None`` if there is no task.
 
     Returns:
         The resolved job; the job itself if there is nothing to resolve.
@@ -213,14 +242,15 @@ def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
     return job if settled == job.objective_options else replace(job, objective_options=settled)
 
 
-def _settled(objective: str, given: dict[str, Any], data: MoleculeDataset) -> dict[str, Any]:
+def _settled(objective: str, given: dict[str, Any], data: MoleculeDataset | None) -> dict[str, Any]:
     """Options of one ``assay_labels`` with its table and the number of its labels."""
     alias = objective.partition(":")[2]
     named = given.get("table") or (alias if alias in datasets.available() else None)
-    name = named or next(choice for choice in _CHOICES if choice != data.name)
-    table = datasets.load(name)
-    shared = sorted(set(table.target_names) & set(data.target_names))
-    if name == data.name or shared:
+    task, targets = (None, []) if data is None else (data.name, data.target_names)
+    name = named or next(choice for choice in _CHOICES if choice != task)
+    table = load_labelled(name)
+    shared = sorted(set(table.target_names) & set(targets))
+    if name == task or shared:
         raise ConfigError(
             f"objective {objective!r}: the table {name!r} has labels of the task ({', '.join(shared) or name}), so "
             f"test labels would be learned. Name another with objective_options, e.g. {{'{objective}': "
@@ -249,9 +279,11 @@ def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | Non
     for name in model.objectives:
         objective = model.objective(name)
         if objective.tables:
+            # Other objectives need all columns of a table, in their own form: aux may name some, and drops sparse ones.
+            known = sources if isinstance(objective, Source) else {}
             tables = {
-                table: sources[table].data.with_featuriser(featuriser)
-                if table in sources
+                table: known[table].data.with_featuriser(featuriser)
+                if table in known
                 else allowed_rows(name, load_labelled(table).with_featuriser(featuriser), held)
                 for table in objective.tables
             }

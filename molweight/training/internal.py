@@ -9,7 +9,7 @@ from molweight.training._finetune import finetune
 from molweight.training._forecast import Forecast, forecast
 from molweight.training._held_out import HeldOut
 from molweight.training._resolve import SOLVER_DEFAULTS, check_job, check_weighting, create_solver, with_stereo
-from molweight.training._sources import with_parts, with_sources
+from molweight.training._sources import resolve_assay_table, with_parts, with_sources
 
 __all__ = [
     "SOLVER_DEFAULTS",
@@ -30,6 +30,7 @@ __all__ = [
     "generator_for",
     "new_predictor",
     "part_batches",
+    "resolve_assay_table",
     "with_parts",
     "with_sources",
     "with_stereo",

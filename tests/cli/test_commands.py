@@ -96,6 +96,16 @@ def test_pretraining_with_the_default_encoder_pretrains_it(tmp_path: Path, capsy
     assert checkpoint.build(checkpoint.featuriser).width == 300
 
 
+def test_pretraining_learns_the_table_of_the_alias(tmp_path: Path) -> None:
+    asked = [word.replace("graphcl", "assay_labels:sider") for word in (*TINY, *ENCODER)]
+    assert main(["pretrain", "--output", str(tmp_path), *asked]) == 0
+    checkpoint = read_checkpoint(str(tmp_path))
+    assert checkpoint.objectives["assay_labels:sider"] == {"table": "sider", "labels": 27}
+    assert [(item.learner, item.table) for item in checkpoint.labels()] == [("assay_labels:sider", "sider")]
+    heads = [tensor for name, tensor in checkpoint.state.items() if "assay_labels" in name]
+    assert 27 in {len(tensor) for tensor in heads}
+
+
 def test_every_option_stands_in_the_printed_configuration(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["fit", str(place / "my.csv"), "--preset=small", "--print_config"])

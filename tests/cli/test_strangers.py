@@ -290,6 +290,53 @@ class Outside(weightings.Weighting):
 """
 
 
+FAILING = """
+import torch
+from molweight.mlo import weightings
+@weightings.register('{name}')
+class Failing(weightings.Weighting):
+    needs = weightings.Needs.LOSSES
+    def __init__(self, names):
+        super().__init__(names)
+        {made}
+    @property
+    def weights(self):
+        {weights}
+        return torch.full(({count},), 0.5)
+    def update(self, signals):
+        {update}
+"""
+
+
+@pytest.mark.usefixtures("registries")
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"update": "{}['x']"}, "update: KeyError: 'x' (FILE, line 15)"),
+        ({"weights": "return 1 / 0"}, "weights: ZeroDivisionError: division by zero (FILE, line 12)"),
+        ({"made": "{}['x']"}, "__init__: KeyError: 'x' (FILE, line 9)"),
+        ({"count": "1"}, "must be a tensor of shape (2,), one number per objective, got a tensor of shape (1,)"),
+        ({"weights": "return [0.5, 0.5]"}, "must be a tensor of shape (2,), one number per objective, got list"),
+    ],
+)
+def test_a_weighting_that_fails_is_one_paragraph(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    parts: dict[str, str],
+    expected: str,
+) -> None:
+    name = f"failing_{uuid4().hex}"
+    given = {"made": "pass", "weights": "pass", "update": "pass", "count": "2", **parts}
+    (tmp_path / f"{name}.py").write_text(FAILING.format(name=name, **given))
+    _table(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    fit = ["fit", "my.csv", "--objectives=attribute_masking,edge_prediction", f"--weighting={name}", *SMALL]
+    message = " ".join(_refused([*fit, f"--plugin={name}", "--split=random"], capsys).split())
+    assert "weighting" in message
+    assert expected.replace("FILE", str(tmp_path / f"{name}.py")) in message
+
+
 @pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize(
     "values", ["[3.0, -1.0]", "[1.5, -0.5]", "[0.5, 0.4]", "[float('nan'), 1.0]", "[float('inf'), 0.0]"]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from molweight.cli import main
 from molweight.datasets.internal import read_test_file, row_numbers, with_test
 from molweight.errors import ConfigError
 from molweight.options import Job
+from molweight.training.internal import HeldOut
 
 SIZES = ("--corpus_size=32", "--steps=1", "--batch_size=16", "--epochs=1", "--device=cpu", "--quiet", "--members=2")
 ENCODER = (
@@ -69,6 +71,23 @@ def test_a_test_file_without_labels_is_predicted(place: Path, caplog: pytest.Log
     assert "no labelled test set" in (place / "bare" / "report.html").read_text()
     assert main(["predict", str(place / "bare"), str(place / "bare.csv"), "--output", str(place / "again.csv")]) == 0
     np.testing.assert_allclose(pd.read_csv(place / "again.csv")["y"], found["ensemble.y"], rtol=1e-5)
+
+
+def test_molecules_without_labels_are_held_out_from_other_tables(place: Path) -> None:
+    whole = datasets.load("freesolv").subset(range(60, 120))
+    frame = pd.DataFrame({"smiles": list(whole.smiles), "other": whole.targets[:, 0].astype(float)})
+    frame.to_csv(place / "aux.csv", index=False)
+    assert run_fit(place, f"--test={place / 'bare.csv'}", "--name=with_aux", f"--aux={place / 'aux.csv'}") == 0
+    (use,) = json.loads((place / "with_aux" / "weights.json").read_text())["data"]["sources"]
+    assert use["held_out"] >= 30
+    assert use["labels"] <= 30
+    task, table = whole.subset(range(20)), whole.subset(range(20, 60))
+    splits = datasets.split(task, "none")
+    further = whole.subset(range(30, 60))
+    more = replace(splits, further=further)
+    assert [len(HeldOut(task, each).without(table)) for each in (splits, more)] == [40, 10]
+    found, less = (datasets.near_corpus(task, each, [place / "aux.csv"]) for each in (splits, more))
+    assert set(found.smiles) - set(less.smiles) == set(further.smiles) & set(found.smiles)
 
 
 def test_every_row_trains_without_a_test_set(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

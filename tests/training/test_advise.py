@@ -7,7 +7,8 @@ from molweight import Job, datasets
 from molweight.cli import main
 from molweight.datasets import Splits
 from molweight.errors import ConfigError
-from molweight.graphs import MoleculeDataset
+from molweight.estimators import MoleculeEmbedder
+from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.training import _advise
 from molweight.training.internal import advise
 
@@ -67,6 +68,21 @@ def test_vectors_of_a_checkpoint_replace_the_features(task: MoleculeDataset, spl
     (plain,), (vectors,) = advise(task, splits, ["esol"]), advise(task, splits, ["esol"], Job(init="gin_zinc"))
     assert plain.use == vectors.use
     assert plain.gain != vectors.gain
+
+
+def test_the_vectors_of_a_checkpoint_are_those_of_the_embedder(task: MoleculeDataset) -> None:
+    represented = _advise._representation(Job(init="gin_zinc"), task)
+    np.testing.assert_allclose(represented(task), MoleculeEmbedder().fit_transform(list(task.smiles)), atol=1e-5)
+    other = task.with_featuriser(Featuriser(features="ogb"))
+    np.testing.assert_array_equal(represented(other), represented(task))
+
+
+def test_the_order_of_the_tables_does_not_matter(
+    task: MoleculeDataset, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_advise, "_MOST", 50)
+    other = datasets.load("lipophilicity").subset(range(100, 400))
+    assert advise(task, splits, [other, "esol"]) == advise(task, splits, ["esol", other])
 
 
 def test_the_command_prints_one_line_per_table(capsys: pytest.CaptureFixture[str]) -> None:

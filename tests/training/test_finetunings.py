@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from molweight.options import Job
 from molweight.runs import Run
 from molweight.runs.internal import Finetuning
 from molweight.training import Session, fit, variant
+from molweight.training._resolve import warn_idle
 from molweight.training._restarts import argbest, restart_seed
 
 
@@ -148,3 +150,11 @@ def test_the_head_is_trained_before_the_encoder(
     assert run.finetuning.best_epoch > 1, "the head was trained, and so was the encoder where it could be"
     parameters = [name for name in ended if name.startswith("encoder.")]
     assert all(ended[name].equal(run.pretrained[name]) for name in parameters) == stays
+
+
+def test_an_ensemble_says_which_options_it_does_not_have(job: Job, caplog: pytest.LogCaptureFixture) -> None:
+    warn_idle(replace(job, finetune_restarts=3, patience=2))
+    warn_idle(replace(job, members=2))
+    assert not caplog.text
+    warn_idle(replace(job, members=2, finetune_restarts=3, patience=2))
+    assert "finetune_restarts=3, patience=2: no effect" in caplog.text

@@ -10,7 +10,7 @@ from molweight.errors import OptionError
 from molweight.options import Job
 from molweight.runs import Run
 from molweight.training import fit
-from molweight.training._resolve import weighting_options
+from molweight.training._weighting import weighting_options
 
 SMALL = Job(
     encoder_options={"layers": 1, "width": 8},

@@ -144,3 +144,12 @@ def test_hypergradients_are_checked_for_each(joined: MoleculeDataset) -> None:
     alone = datasets.load_corpus("zinc", size=70)
     with pytest.raises(OptionError, match="needs a corpus of several parts"):
         hypergrad_check(job, data, roles, alone, points=[0], dampings=[100.0], candidates=candidates)
+
+
+def test_parts_of_one_name_are_numbered() -> None:
+    names = ["near", "near", "near-2", "near"]
+    parts = [datasets.from_smiles(["C" * (n + 1)], name=name, cache=False) for n, name in enumerate(names)]
+    joined = join_corpora(parts)
+    assert list(joined.columns) == ["part:near", "part:near-3", "part:near-2", "part:near-4"]
+    assert [int(column[:, 0].argmax()) for column in joined.columns.values()] == [0, 1, 2, 3]
+    assert all(column.sum() == 1 for column in joined.columns.values())

@@ -11,7 +11,8 @@ from molweight import datasets
 from molweight.options import Job
 from molweight.runs import Run
 from molweight.training import Session, fit
-from molweight.training._resolve import create_solver, weighting_options
+from molweight.training._resolve import create_solver
+from molweight.training._weighting import weighting_options
 
 SMALL = Job(
     encoder_options={"layers": 1, "width": 8},

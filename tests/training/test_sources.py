@@ -1,5 +1,6 @@
 """Auxiliary tables as objectives of a fit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,26 @@ def source_of(model: Pretrainer, name: str) -> Source:
     objective = model.objective(name)
     assert isinstance(objective, Source)
     return objective
+
+
+def test_tables_that_nothing_learns_are_not_recorded(
+    task: MoleculeDataset, splits: Splits, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = datasets.load_corpus("zinc", size=32)
+    run = fit(replace(SMALL, weighting="none"), task, splits, corpus, aux=["esol"])
+    assert "nothing is learned from the auxiliary tables (esol)" in caplog.text
+    assert "sources" not in run.trained_on
+    caplog.clear()
+    run = fit(replace(SMALL, weighting="none", init="pretrain", pretrain_steps=1), task, splits, corpus, aux=["esol"])
+    assert "nothing is learned" not in caplog.text
+    assert [use["name"] for use in run.trained_on["sources"]] == ["esol"]
+
+
+def test_another_objective_learns_all_columns_of_a_table_in_aux(task: MoleculeDataset, splits: Splits) -> None:
+    job = replace(SMALL, objectives=["assay_labels:clintox"], aux=["clintox:CT_TOX"])
+    run = fit(job, task, splits, datasets.load_corpus("zinc", size=32))
+    assert list(run.weights) == ["assay_labels:clintox", "source:clintox"]
+    assert run.options["objective_options"]["assay_labels:clintox"]["labels"] == 2
 
 
 def test_a_fit_learns_a_weight_for_each_table(task: MoleculeDataset, splits: Splits, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""Files of tensors: whole or as they were, and refused in words where they are damaged."""
+"""Files of tensors: whole or as they were, and refused in words where they are damaged; the cache of encoders."""
 
+import importlib
 import json
 import os
 import resource
@@ -17,10 +18,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from molweight.datasets import load_corpus
 from molweight.errors import DataError
+from molweight.objectives._base import _OBJECTIVES
+from molweight.options import Job
 from molweight.runs import Run
 from molweight.runs import load as load_run
 from molweight.storage import FORMAT, pack, read_tensors, unpack, write_tensors
+from molweight.training import generic_pretraining
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "empty": torch.empty(0, 4), "flags": torch.tensor([True, False])}
 
@@ -166,3 +171,61 @@ def test_a_saved_run_keeps_history_data_and_versions(run: Run, tmp_path: Path) -
     assert "# freesolv: expt" in card
     assert run.trained_on["sha256"] in card
     assert f"| graphcl | {run.weights['graphcl']:.4f} |" in card
+
+
+PLUGIN = """
+import numpy as np
+import torch
+from molweight.graphs import TargetSpec
+from molweight.objectives import Objective, column_of, draw_seed, register
+
+def compute(smiles):
+    return np.array([[len(text)] for text in smiles], dtype=np.float32)
+
+LENGTH = TargetSpec("length_of_text", version={version}, dim=1, dtype="float32", compute=compute)
+
+@register("length_of_text")
+class Length(Objective):
+    family, paper = "property", "this test"
+    targets = (LENGTH,)
+
+    def __init__(self, width):
+        super().__init__(width)
+        self.head = torch.nn.Linear(width, 1)
+
+    def draw(self, batch, generator):
+        return batch, column_of(batch, LENGTH), draw_seed(generator)
+
+    def loss(self, encoder, views):
+        batch, labels, seed = views
+        return torch.nn.functional.mse_loss(self.head(encoder(batch, seed).graphs), {scale} * labels)
+"""
+
+
+@pytest.mark.usefixtures("registries", "empty_cache")
+def test_an_edited_plugin_is_pretrained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # versions within a second would share it
+    job = Job(encoder_options={"layers": 1, "width": 8}, objectives=["length_of_text"], pretrain_steps=2, batch_size=8)
+    corpus, cache = load_corpus("zinc", size=16), tmp_path / "cache" / "pretrained"
+    file = tmp_path / "plugin_of_lengths.py"
+
+    def bias(version: int, scale: int, *, source: bool = True) -> float:
+        monkeypatch.delitem(sys.modules, file.stem, raising=False)
+        _OBJECTIVES._items.pop("length_of_text", None)
+        file.write_text(PLUGIN.format(version=version, scale=scale))
+        importlib.invalidate_caches()
+        importlib.import_module(file.stem)
+        if not source:
+            file.unlink()
+        model, _ = generic_pretraining(job, corpus, torch.device("cpu"))
+        return float(model.state_dict()["objectives.length_of_text.head.bias"].item())
+
+    first = bias(1, 1)
+    assert bias(1, 1) == first
+    assert len(list(cache.iterdir())) == 1
+    assert bias(1, -1) != first
+    assert bias(2, 1) == first  # the same values under another version
+    assert len(list(cache.iterdir())) == 3
+    assert bias(1, -9, source=False) != first
+    assert len(list(cache.iterdir())) == 3

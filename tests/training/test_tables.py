@@ -13,9 +13,10 @@ from molweight.datasets import Splits
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset, build_dataset
 from molweight.options import Job
-from molweight.runs import save_checkpoint
+from molweight.runs import load, read_checkpoint, save_checkpoint
 from molweight.training import fit, generic_pretraining, resolve, variant
-from molweight.training.internal import HeldOut
+from molweight.training._held_out import refuse_leaky_checkpoint
+from molweight.training.internal import HeldOut, check_job
 
 JOB = Job(
     encoder_options={"layers": 1, "width": 8},
@@ -53,6 +54,12 @@ def test_nothing_is_settled_twice_or_without_need() -> None:
     assert resolve(settled, data) is settled
     other = variant(JOB, objectives=["attribute_masking"])
     assert resolve(other, data) == replace(other, init="pretrain")
+
+
+def test_generic_pretraining_learns_the_table_of_the_alias() -> None:
+    job = variant(JOB, objectives=["assay_labels:clintox"], pretrain_steps=0)
+    model, _ = generic_pretraining(job, datasets.load_corpus("zinc", size=16), torch.device("cpu"))
+    assert model.objective("assay_labels:clintox").tables == ("clintox",)
 
 
 def test_a_job_learns_from_it() -> None:
@@ -163,6 +170,55 @@ def test_a_checkpoint_that_learned_what_is_held_out_is_refused(copy: MoleculeDat
     run.save(tmp_path / "run")
     again = variant(JOB, objectives=["attribute_masking"], init=str(tmp_path / "run"))
     assert fit(again, copy, ROLES, corpus).weights == {"attribute_masking": 1.0}
+
+
+def test_labels_are_remembered_over_several_runs(copy: MoleculeDataset, tmp_path: Path) -> None:
+    corpus, device = datasets.load_corpus("zinc", size=16), torch.device("cpu")
+    model, _ = generic_pretraining(of_renamed(), corpus, device)
+    save_checkpoint(tmp_path / "all", of_renamed(), model, corpus)
+    other = datasets.load("freesolv").subset(range(40))
+    plain = variant(JOB, objectives=["attribute_masking"], steps=0, weighting="none")
+    for start, name in (("all", "first"), ("first", "second")):
+        run = fit(variant(plain, init=str(tmp_path / start)), other, datasets.split(other, "random"), corpus)
+        run.save(tmp_path / name)
+        assert load(tmp_path / name).learned == run.learned
+    with pytest.raises(ConfigError, match=r"was trained on labels of renamed \(assay_labels\), and 6 of its molecules"):
+        fit(variant(plain, init=str(tmp_path / "second")), copy, ROLES, corpus)
+
+
+def test_a_run_that_learned_the_task_is_no_start_where_its_labels_are_held_out(tmp_path: Path) -> None:
+    corpus, data = datasets.load_corpus("zinc", size=16), datasets.load("freesolv").subset(range(60))
+    splits, others = (datasets.split(data, "random", seed=seed) for seed in (0, 1))
+    job = variant(JOB, objectives=["attribute_masking"], weighting="bilevel")
+    with pytest.raises(ConfigError, match=r"weighting='bilevel' trains .* Use a single model, members=1"):
+        check_job(replace(job, members=None))
+    assert check_job(replace(job, members=5, steps=0)).members == 5
+    fit(job, data, splits, corpus).save(tmp_path / "run")
+    again = variant(JOB, objectives=["attribute_masking"], init=str(tmp_path / "run"))
+    assert fit(again, data, splits, corpus).weights == {"attribute_masking": 1.0}
+    with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\), and \d+ of its compounds"):
+        fit(again, data, others, corpus)
+    with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\), and \d+ of its compounds"):
+        fit(replace(again, members=2, partners=["linear"]), data, splits, corpus)
+
+
+def test_labels_that_cannot_be_checked_are_refused_in_words(tmp_path: Path, copy: MoleculeDataset) -> None:
+    corpus, other = datasets.load_corpus("zinc", size=16), datasets.load("freesolv").subset(range(40))
+    data = datasets.load("lipophilicity").subset(range(60))
+    table = datasets.from_smiles(list(other.smiles), list(other.targets[:, 0]), name="in_house", cache=False)
+    splits, job = datasets.split(data, "random"), variant(JOB, objectives=["attribute_masking"])
+    fit(job, data, splits, corpus, aux=[table]).save(tmp_path / "run")
+    again = variant(job, init=str(tmp_path / "run"))
+    assert fit(again, data, splits, corpus).weights == {"attribute_masking": 1.0}
+    with pytest.raises(ConfigError, match=r"of in_house \(source:in_house\), which is not available.*Give that file"):
+        fit(again, copy, ROLES, corpus)
+
+
+def test_only_an_unknown_objective_of_an_earlier_version_is_refused(copy: MoleculeDataset) -> None:
+    checkpoint = replace(read_checkpoint("gin_zinc"), objectives={"of_a_plugin": {}}, learned=None)
+    with pytest.raises(ConfigError, match=r"'old' was pretrained with an objective .*'of_a_plugin'.*give --plugin"):
+        refuse_leaky_checkpoint(checkpoint, "old", HeldOut(copy, ROLES))
+    refuse_leaky_checkpoint(replace(checkpoint, learned=()), "new", HeldOut(copy, ROLES))
 
 
 def test_a_target_without_any_label_is_refused() -> None:

@@ -1,6 +1,7 @@
 """The main job through the Python API."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from molweight.datasets import Splits, from_smiles, load, score, split
-from molweight.errors import ConfigError, DataError, TrainingError, UnknownNameError
+from molweight.errors import ConfigError, DataError, OptionError, TrainingError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.runs import Run
@@ -270,6 +271,17 @@ def test_impossible_options_are_refused_at_once(
 ) -> None:
     with pytest.raises(error, match=message):
         check_job(variant(job, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"learn": ["graphcl.temperature"]}, {"align_on": "own"}, {"stop_when_decided": True}, {"weights_from": "x"}],
+)
+@pytest.mark.parametrize("weighting", ["none", "equal"])
+def test_options_that_a_weighting_would_ignore_are_refused(job: Job, weighting: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=f"{next(iter(changes))}=.*weighting='{weighting}' does not"):
+        check_job(replace(job, weighting=weighting, **changes))
+    assert variant(replace(job, **changes), weighting=weighting) == replace(job, weighting=weighting)
 
 
 def test_gamma_may_be_zero_where_nothing_is_learned_through_it(

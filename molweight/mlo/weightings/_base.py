@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from molweight.errors import ConfigError, OptionError
 from molweight.mlo._level_graph import LevelGraph, ThreeLevelGraph
 
-__all__ = ["Needs", "Signals", "Weighting", "check_options", "keep_if"]
+__all__ = ["Needs", "Signals", "Weighting", "check_options", "checked", "keep_if"]
 
 
 class Needs(StrEnum):
@@ -119,6 +119,31 @@ def check_options(*checks: tuple[bool, str, object, str]) -> None:
     for fits, option, value, reason in checks:
         if not fits:
             raise OptionError(option, value, reason, owner="weighting")
+
+
+def checked(names: Sequence[str], weights: object) -> Tensor:
+    """The weights, after refusing anything but one number per objective.
+
+    Args:
+        names: Names of the objectives.
+        weights: The weights.
+
+    Raises:
+        ConfigError: If they are not; says what they are.
+
+    Example:
+        >>> checked(["one", "two"], torch.ones(1))
+        Traceback (most recent call last):
+        ...
+        molweight.errors.ConfigError: weighting: its weights must be a tensor of shape (2,), one number per objective...
+    """
+    # The shape alone: their values are on the device, and are checked when the records are read.
+    if isinstance(weights, Tensor) and weights.shape == (len(names),):
+        return weights
+    found = f"a tensor of shape {tuple(weights.shape)}" if isinstance(weights, Tensor) else type(weights).__name__
+    raise ConfigError(
+        f"weighting: its weights must be a tensor of shape {(len(names),)}, one number per objective, got {found}."
+    )
 
 
 def keep_if(finite: Tensor, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:

@@ -1,0 +1,80 @@
+"""Labels from which a pretrained encoder has learned."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+
+from molweight.arrays import Uint64Array
+from molweight.datasets.internal import identities
+from molweight.graphs import MoleculeDataset
+
+__all__ = ["LearnedLabels"]
+
+
+@dataclass(frozen=True)
+class LearnedLabels:
+    """Labels of one table from which an encoder has learned.
+
+    Args:
+        learner: Name of the objective, or of the weighting that trains the encoder on the task.
+        table: Name or file of the table.
+        data: Digest of the task's table whose held-out compounds were left out; empty if none were.
+        roles: Digest of the roles of that table.
+        compounds: Hexadecimal keys of the compounds with these labels; empty for all compounds of the table.
+    """
+
+    learner: str
+    table: str
+    data: str = ""
+    roles: str = ""
+    compounds: str = ""
+
+    @classmethod
+    def of_task(cls, learner: str, data: MoleculeDataset) -> Self:
+        """Labels of the task itself.
+
+        Args:
+            learner: Name of the weighting.
+            data: The molecules with these labels.
+        """
+        keys: Uint64Array = np.unique(identities(data)[:, 1])
+        return cls(learner, data.name, compounds=keys.tobytes().hex())
+
+    @classmethod
+    def under(cls, learner: str, table: str, card: Mapping[str, Any] | None) -> Self:
+        """Labels of a table without the compounds that a task holds out.
+
+        Args:
+            learner: Name of the objective.
+            table: Name or file of the table.
+            card: Card of the task; ``None`` if there was no task.
+        """
+        known = card or {}
+        return cls(learner, table, str(known.get("sha256", "")), str(known.get("split_sha256", "")))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The result of :meth:`to_json`.
+
+        Args:
+            values: The fields by name.
+        """
+        return cls(**{field.name: str(values.get(field.name, "")) for field in fields(cls)})
+
+    def to_json(self) -> dict[str, str]:
+        """The fields by name; empty ones are omitted."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    def respects(self, card: Mapping[str, Any]) -> bool:
+        """Whether the compounds that a task holds out were left out.
+
+        Args:
+            card: Card of the task.
+        """
+        return bool(self.data) and (self.data, self.roles) == (card["sha256"], card["split_sha256"])
+
+    def keys(self) -> Uint64Array:
+        """The keys of the compounds, as in column 1 of :func:`molweight.datasets.internal.identities`."""
+        return np.frombuffer(bytes.fromhex(self.compounds), dtype=np.uint64)
