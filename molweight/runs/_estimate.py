@@ -66,7 +66,7 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None 
 
 def _elsewhere(data: MoleculeDataset, truth: AnyArray, whole: AnyArray, test: Indices | None) -> dict[str, float]:
     """Range in which the score of the test molecules should lie; uses only their number."""
-    size = 0 if test is None else int((~np.isnan(data.targets[test])).any(axis=1).sum())
+    size = 0 if test is None else int((~np.isnan(exact_labels(data, test))).any(axis=1).sum())
     if not size:
         return {}
     found = interval_elsewhere(str(data.metric), truth.astype(np.float64), whole, size)

@@ -218,7 +218,7 @@ def test_none_is_missing_among_numbers_and_known_classes(write: Write) -> None:
 
 
 def test_a_positive_number_makes_no_classes_of_measurements(write: Write) -> None:
-    columns = {"active": [1, 2] * 6, "logD": ["1.00", *NUMBERS[1:]]}
+    columns: dict[str, list[Any]] = {"active": [1, 2] * 6, "logD": ["1.00", *NUMBERS[1:]]}
     path = write(table(columns))
     data = read(path, targets=["active", "logD"], positive="1")
     assert (data.task, data.targets[:2].tolist()) == ("classification,regression", [[1, 1], [0, 0.75]])
@@ -399,7 +399,11 @@ def test_bounds_of_a_concentration_change_sides_in_its_logarithm(name: str, fact
 
 
 def test_relations_that_may_belong_to_several_columns_are_asked_for(write: Write) -> None:
-    columns = {"relation": [">", "=", "="] * 4, "IC50 (nM)": [10, 30, 25.5, 7] * 3, "pKi": NUMBERS}
+    columns: dict[str, list[Any]] = {
+        "relation": [">", "=", "="] * 4,
+        "IC50 (nM)": [10, 30, 25.5, 7] * 3,
+        "pKi": NUMBERS,
+    }
     path = write(table(columns))
     message = (
         r"not clear in which column \('pKi', 'IC50 \(nM\)'\)\. If it marks 'pKi', use relation='relation'; otherwise"
@@ -409,7 +413,12 @@ def test_relations_that_may_belong_to_several_columns_are_asked_for(write: Write
     assert read(path, targets="pKi", relation="relation").columns["label_bounds"].ravel().tolist() == [1, 0, 0] * 4
     path = write(table({**columns, "hit": [0, 1] * 6, "units": ["nM"] * 12, "MW": [180 + n for n in range(12)]}))
     assert "label_bounds" not in read(path, targets="hit").columns  # classes have no bounds
-    alone = {"relation": columns["relation"], "units": ["nM"] * 12, "MW": [180.5 + n for n in range(12)], "Ki": NUMBERS}
+    alone: dict[str, list[Any]] = {
+        "relation": columns["relation"],
+        "units": ["nM"] * 12,
+        "MW": [180.5 + n for n in range(12)],
+        "Ki": NUMBERS,
+    }
     assert read(write(table(alone)), targets="Ki").columns["label_bounds"].ravel().tolist() == [1, 0, 0] * 4
 
 
