@@ -192,7 +192,8 @@ class TapWeightEstimator(MoleculeEstimator):
         return self
 
     def _predict(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
-        return self.run_.predict(self._parse(X))
+        parsed = self._parse(X)  # first, as it refuses an estimator that is not fitted
+        return self.run_.predict(parsed)
 
     def _predict_to_score(self, X: Any) -> tuple[AnyArray, BoolArray]:  # noqa: N803 - scikit-learn's name
         """Predictions, and whether each row has a molecule; a score leaves the others out, with a warning."""
