@@ -1,6 +1,7 @@
 """Plug-ins: modules of others that register names, and the location of errors in them."""
 
 import importlib
+import logging
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from molweight.errors import ConfigError, MolweightError, TrainingError, out_of_
 
 __all__ = ["ForeignCode", "import_again", "import_plugins", "imported_plugins", "refuse_untrusted"]
 
+_LOG: Final = logging.getLogger(__name__)
 _IMPORTING: Final = ("<frozen", importlib.__file__)
 _imported: Final[dict[str, str]] = {}
 """The imported plug-ins, each with the folder from which it was imported."""
@@ -115,14 +117,16 @@ def imported_plugins() -> dict[str, str]:
 def import_again(plugins: Mapping[str, str]) -> None:
     """Import the plug-ins of another process, so that the names that they register are known.
 
+    A plug-in that has become unavailable is reported, and work that does not need it is not affected.
+
     Args:
         plugins: Result of :func:`imported_plugins` in that process.
-
-    Raises:
-        ConfigError: If importing one raises any error.
     """
     for module, folder in plugins.items():
-        _import_plugin(module, "--plugin", folder)
+        try:
+            _import_plugin(module, "--plugin", folder)
+        except ConfigError as error:
+            _LOG.warning("in a worker process: %s", error)
 
 
 def _import_plugin(module: str, option: str, folder: str) -> None:

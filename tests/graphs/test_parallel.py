@@ -1,13 +1,16 @@
 """Pools of worker processes."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from joblib import delayed
 
-from molweight.graphs.internal import shielded, watched_pool
+from molweight import plugins
+from molweight.graphs.internal import map_chunks, shielded, watched_pool
 
 
 def test_large_arrays_of_a_job_can_be_written_in_its_worker_only() -> None:
@@ -53,3 +56,18 @@ def test_workers_that_load_a_network_are_kept(tmp_path: Path) -> None:
     )
     assert done.stdout == f"{[1] * 8}\n{[1] * 8}\n", done.stderr
     assert "A worker stopped" not in done.stderr
+
+
+def test_workers_start_without_a_plugin_that_is_no_longer_available(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file may have been removed since; work that does not need it is not affected."""
+    monkeypatch.setitem(plugins._imported, "removed_plugin", str(tmp_path))
+    found = map_chunks(len, ["C"] * 8, chunk=2, n_jobs=2, parallel_from=1)
+    assert list(found) == [2] * 4
+
+
+def test_a_plugin_that_is_no_longer_available_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        plugins.import_again({"removed_plugin": str(tmp_path)})
+    assert "in a worker process: --plugin 'removed_plugin' cannot be imported" in caplog.text
