@@ -49,7 +49,7 @@ _LEAST_ROOM: Final = 1 << 20
 def default_partners(rows: int, *, sources: bool = False) -> tuple[str, ...]:
     """All partners; with MiniMol only if its package is installed and the table has at most 100,000 rows.
 
-    The vectors take about 8 ms of CPU time per molecule. For a larger table that is longer than everything else.
+    The vectors take about 9 ms of CPU time per molecule. For a larger table that is longer than everything else.
 
     Args:
         rows: Number of rows of the table.
