@@ -38,7 +38,7 @@ KINDS: Final[Mapping[str, PartnerKind]] = {
     "trees": PartnerKind("trees", (3.0, 0.0038)),
     "fingerprint_trees": PartnerKind("trees", (7.5, 0.0138), ("ecfp_counts",)),
     "torsion_trees": PartnerKind("trees", (5.0, 0.0135), ("torsion_counts",)),
-    "gaussian_process": PartnerKind("gaussian_process", (3.0, 0.03), ("ecfp_counts", "fcfp_counts", "torsion_counts")),
+    "gaussian_process": PartnerKind("gaussian_process", (2.5, 0.02), ("ecfp_counts", "fcfp_counts", "torsion_counts")),
     "linear": PartnerKind("linear", (0.8, 0.0006)),
     "forest": PartnerKind("forest", (3.0, 0.029), ("ecfp_counts",)),
     MINIMOL: PartnerKind("gaussian_process", (4.0, 0.01), instead=("minimol",)),
