@@ -1,6 +1,6 @@
 """A Gaussian process on molecule-level features: strong on tables of a few hundred rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molweight.arrays import AnyArray
+from molweight.arrays import AnyArray, BoolArray, Indices
 from molweight.errors import DataError
 from molweight.features import Standardiser
 from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_state
@@ -27,6 +27,10 @@ _BLOCK: Final = 1_000
 """Number of rows of the kernel matrix computed at a time."""
 _TRIAL_ROWS: Final = 400
 """Number of rows for choosing the kernel."""
+_TRIAL_GROUPS: Final = 4
+"""Maximum number of groups of targets for choosing the kernel if labels are missing."""
+_NEARLY_ALL: Final = 0.85
+"""Share of known labels above which all targets share the rows for choosing the kernel."""
 _MIXTURES: Final = (0.01, 0.03, 0.1, 0.2, 0.5, 0.8)
 _LENGTHS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _NOISES: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -97,7 +101,9 @@ class GaussianProcess:
         """Choose the kernel on 400 rows, and fit on all rows, or on 6,000 randomly sampled ones of a large table.
 
         If labels of different rows are missing for different targets, each target has its own linear system. With five
-        or more systems, fewer rows are used to bound the time.
+        or more systems, fewer rows are used to bound the time. If more than 15 % of the labels are missing, the kernel
+        is chosen on labelled rows of the four targets with the most labels, or of the four largest groups of targets
+        that have the same labelled rows.
 
         Args:
             dense: ``n x D``; NaN where missing.
@@ -113,9 +119,12 @@ class GaussianProcess:
         standardiser = Standardiser.fit(dense)
         rows = standardiser(torch.from_numpy(np.asarray(dense)[used]))
         centred, offset = _centred(labels, shares > 0)
-        trial = np.searchsorted(used, np.sort(order[: min(_TRIAL_ROWS, len(used))]))
-        few, other = rows.numpy()[trial], counts[used[trial]]
-        kernel = _choose(_Distances.of(few).to(few), _Overlap.of(other).to(other), centred[used[trial]])
+        groups = _trial_groups(shares > 0, order[: len(used)])
+        trials = [
+            _Trial.of(rows.numpy()[np.searchsorted(used, own)], counts[own], centred[np.ix_(own, targets)])
+            for own, targets in groups
+        ]
+        kernel = _choose(trials)
         coefficients = _solve_all(kernel, rows.numpy(), counts[used], centred[used], shares[used])
         return cls(
             standardiser,
@@ -168,27 +177,77 @@ class GaussianProcess:
         return cls(standardiser=scale_from_state(state), **own)
 
 
-def _choose(distances: AnyArray, overlap: AnyArray, labels: AnyArray) -> _Kernel:
-    """The kernel with the largest marginal likelihood, summed over the targets, each with its own scale."""
-    scale = labels.std(axis=0)
-    standard = labels[:, scale > 0] / scale[scale > 0]
-    best, chosen = -np.inf, next(_candidates(distances, overlap))
-    for kernel in _candidates(distances, overlap):
-        values, vectors = np.linalg.eigh(kernel(distances, overlap))
-        rotated = (vectors.T @ standard) ** 2
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """Rows for choosing the kernel, with the labels of targets that share them.
+
+    Args:
+        distances: Squared distances of all pairs, ``n x n``.
+        overlap: Similarities of their counts, ``n x n``.
+        labels: Labels in units of their standard deviation, ``n x T``.
+    """
+
+    distances: AnyArray
+    overlap: AnyArray
+    labels: AnyArray
+
+    @classmethod
+    def of(cls, rows: AnyArray, counts: AnyArray, labels: AnyArray) -> "_Trial":
+        """Compare ``n`` rows; targets with constant labels are left out."""
+        scale = labels.std(axis=0)
+        standard = labels[:, scale > 0] / scale[scale > 0]
+        return cls(_Distances.of(rows).to(rows), _Overlap.of(counts).to(counts), standard)
+
+    def likelihoods(self, kernel: _Kernel) -> AnyArray:
+        """The log marginal likelihood for each level of noise, summed over the targets, each with its own scale."""
+        values, vectors = np.linalg.eigh(kernel(self.distances, self.overlap))
+        rotated = (vectors.T @ self.labels) ** 2
+        found = []
         for noise in _NOISES:
             diagonal = np.maximum(values, 0) + noise
-            fits = np.log((rotated / diagonal[:, None]).mean(axis=0)).sum() * len(labels)
-            likelihood = -0.5 * (fits + np.log(diagonal).sum() * standard.shape[1])
+            fits = np.log((rotated / diagonal[:, None]).mean(axis=0)).sum() * len(rotated)
+            found.append(-0.5 * (fits + np.log(diagonal).sum() * rotated.shape[1]))
+        return np.array(found)
+
+
+def _trial_groups(known: BoolArray, order: Indices) -> list[tuple[Indices, Indices]]:
+    """Positions of rows for choosing the kernel, and of targets that share them.
+
+    If labels are missing, groups of targets with the same labelled rows have their own rows. There are fewer of them
+    for each of several groups, so that all groups together take the time of one.
+
+    Args:
+        known: Which labels count, ``n x T``.
+        order: Positions of the rows to draw from, in random order.
+    """
+    drawn = order[:_TRIAL_ROWS]
+    if known[drawn].mean() > _NEARLY_ALL or not known[order].any():
+        return [(np.sort(drawn), np.arange(known.shape[1]))]
+    masks, group = np.unique(known[order], axis=1, return_inverse=True)
+    group = group.reshape(-1)
+    labels = masks.sum(axis=0) * np.bincount(group)
+    largest = np.argsort(-labels, kind="stable")[:_TRIAL_GROUPS]
+    largest = largest[labels[largest] > 0]
+    count = int(_TRIAL_ROWS / len(largest) ** (1 / 3))
+    return [(np.sort(order[masks[:, own]][:count]), np.flatnonzero(group == own)) for own in largest]
+
+
+def _choose(trials: Sequence[_Trial]) -> _Kernel:
+    """The kernel with the largest marginal likelihood, summed over the trials."""
+    best, chosen = -np.inf, next(_candidates(trials))
+    for kernel in _candidates(trials):
+        likelihoods = sum((trial.likelihoods(kernel) for trial in trials), start=np.zeros(len(_NOISES)))
+        for noise, likelihood in zip(_NOISES, likelihoods.tolist(), strict=True):
             if likelihood > best:
-                best, chosen = float(likelihood), _Kernel(kernel.mixture, kernel.scale, noise)
+                best, chosen = likelihood, _Kernel(kernel.mixture, kernel.scale, noise)
     return chosen if chosen.noise else _Kernel(chosen.mixture, chosen.scale, _NOISES[-1])
 
 
-def _candidates(distances: AnyArray, overlap: AnyArray) -> Iterator[_Kernel]:
+def _candidates(trials: Sequence[_Trial]) -> Iterator[_Kernel]:
     """Candidate kernels; those of missing or constant features are left out."""
-    middle = float(np.median(distances))
-    mixtures = (1.0,) if not middle > 0 else _MIXTURES if overlap.any() else (0.0,)
+    middle = float(np.median(np.concatenate([trial.distances.ravel() for trial in trials])))
+    counted = any(trial.overlap.any() for trial in trials)
+    mixtures = (1.0,) if not middle > 0 else _MIXTURES if counted else (0.0,)
     lengths = _LENGTHS if middle > 0 else (1.0,)
     for mixture in mixtures:
         yield from (_Kernel(mixture, length * (middle if middle > 0 else 1.0)) for length in lengths)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from molweight import datasets
 from molweight.ensemble import _kernel
-from molweight.ensemble._kernel import GaussianProcess, _Distances, _Kernel, _Overlap
+from molweight.ensemble._kernel import GaussianProcess, _Distances, _Kernel, _Overlap, _trial_groups
+from molweight.features import feature_matrix
 
 
 @pytest.fixture
@@ -107,3 +109,40 @@ def test_predictions_of_blocks_are_those_of_all_rows_together(
     expected = fitted.predict(dense, counts)
     monkeypatch.setattr(_kernel, "_BLOCK", 16)
     np.testing.assert_allclose(fitted.predict(dense, counts), expected, rtol=1e-12)
+
+
+def test_missing_labels_do_not_mislead_the_choice_of_the_kernel() -> None:
+    data = datasets.load("freesolv").subset(np.random.default_rng(0).permutation(500))
+    dense, counts = feature_matrix(data, ["functional_groups"]), feature_matrix(data, ["ecfp_counts"])
+    truth, train, test = data.targets.astype(float), slice(0, 300), slice(300, None)
+    labels = np.where(np.random.default_rng(0).random((300, 4)) < 0.25, truth[train], np.nan)
+
+    def error(rows: np.ndarray, labels: np.ndarray) -> float:
+        numbers = np.zeros(labels.shape[1], dtype=bool)
+        fitted = GaussianProcess.fit(dense[train][rows], counts[train][rows], labels[rows], numbers, seed=0)
+        return float(np.sqrt(((fitted.predict(dense[test], counts[test]) - truth[test]) ** 2).mean()))
+
+    alone = np.mean([error(np.flatnonzero(~np.isnan(column)), column[:, None]) for column in labels.T])
+    assert error(np.arange(300), labels) < 1.05 * alone
+
+
+def test_targets_share_the_rows_for_choosing_the_kernel_only_if_nearly_all_labels_are_known() -> None:
+    order = np.random.default_rng(0).permutation(900)
+    known = np.ones((900, 6), dtype=bool)
+    known[::10] = False
+    ((rows, targets),) = _trial_groups(known, order)
+    np.testing.assert_array_equal(rows, np.sort(order[:400]))
+    np.testing.assert_array_equal(targets, np.arange(6))
+    known[::2, 1:3] = False
+    known[100:, 5] = False
+    groups = _trial_groups(known, order)
+    assert [targets.tolist() for _, targets in groups] == [[0, 3, 4], [1, 2], [5]]
+    assert [len(rows) for rows, _ in groups] == [277, 277, 90]
+    assert all(known[np.ix_(rows, targets)].all() for rows, targets in groups)
+    assert all((np.diff(rows) > 0).all() for rows, _ in groups)
+
+
+def test_without_any_label_the_mean_is_predicted() -> None:
+    dense, counts, labels = drawn(30)
+    fitted = GaussianProcess.fit(dense, counts, labels * np.nan, np.array([False, False]), seed=0)
+    np.testing.assert_array_equal(fitted.predict(dense, counts), 0)
