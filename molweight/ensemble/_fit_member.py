@@ -183,8 +183,7 @@ def _absolute(outputs: Tensor, labels: Tensor, bounds: Tensor | None, weights: T
     square = bounded_square(outputs, labels.nan_to_num(), bounds)
     share = known.to(outputs.dtype) if weights is None else weights * known
     # A constant under the root makes its slope at 0 finite.
-    loss: Tensor = ((square + _SMOOTH**2).sqrt() * share).sum() / share.sum().clamp(min=_SMOOTH)
-    return loss
+    return _mean_of((square + _SMOOTH**2).sqrt(), share)
 
 
 def _focal(
@@ -197,8 +196,14 @@ def _focal(
     if isinstance(classes, Tensor):
         each = bounded_square(outputs, filled, bounds).where(~classes, each)
     share = known.to(each.dtype) if weights is None else weights * known
-    loss: Tensor = (each * share).sum() / share.sum().clamp(min=_SMOOTH)
-    return loss
+    return _mean_of(each, share)
+
+
+def _mean_of(each: Tensor, share: Tensor) -> Tensor:
+    """The weighted mean, whatever the unit of the weights; 0 if all are 0."""
+    total = share.sum()
+    found: Tensor = (each * share).sum() / total.where(total > 0, total.new_ones(()))
+    return found
 
 
 def fit_member(

@@ -8,6 +8,7 @@ import numpy as np
 
 from molweight.arguments import check_choice
 from molweight.arrays import AnyArray, BoolArray
+from molweight.ensemble._label_weights import relative_weights
 from molweight.errors import OptionError
 
 __all__ = ["CLASS", "TRANSFORMS", "LabelTransform", "possible_transforms"]
@@ -31,7 +32,7 @@ class LabelTransform:
             class targets, which are unchanged.
         power: Lambda of the Yeo-Johnson map of each target, ``T``; 1 for the other kinds.
         mean: Mean of the mapped training labels, ``T``.
-        scale: Their standard deviation, ``T``; 1 if they are constant.
+        scale: Their standard deviation, ``T``; 1 if they are constant. Constant labels are the inverse of any value.
         low: Lower limit of mapped values before inversion, ``T``: the smallest training label minus half the range.
         high: Upper limit of mapped values before inversion, ``T``.
 
@@ -91,10 +92,15 @@ class LabelTransform:
         A nonlinear map amplifies errors far from the training labels, so values are clipped to half the labels' range
         beyond them before inversion.
         """
-        mapped = values.astype(np.float64) * self.scale + self.mean
+        mapped = values.astype(np.float64) * np.where(self._constant, 0.0, self.scale) + self.mean
         columns = zip(self.kinds, mapped.T, self.power, self.low, self.high, strict=True)
         labels = [_unmap(kind, column, power, low, high) for kind, column, power, low, high in columns]
         return np.array(labels).reshape(mapped.T.shape).T
+
+    @property
+    def _constant(self) -> "BoolArray":
+        """Which targets had equal labels, or none: an output in units of 1 could be far from them."""
+        return np.asarray((self.low == self.high) & ~self.classes, dtype=bool)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -160,9 +166,11 @@ def _fit_column(kind: str, labels: AnyArray, weights: AnyArray) -> tuple[float, 
     mapped = _map(kind, known, power)
     margin = (mapped.max() - mapped.min()) / 2
     low, high = float(mapped.min() - margin), float(mapped.max() + margin)
-    share = weights[used] / weights[used].mean()  # exactly 1 without weights
+    share = relative_weights(weights[used, None], mapped[:, None], per_target=True)[:, 0]  # exactly 1 if all are equal
     mean = float((share * mapped).mean())
-    return power, mean, float(np.sqrt((share * (mapped - mean) ** 2).mean())) or 1.0, low, high
+    # The mean of equal labels may be rounded.
+    spread = float(np.sqrt((share * (mapped - mean) ** 2).mean())) if margin > 0 else 0.0
+    return power, mean, spread or 1.0, low, high
 
 
 def _fit_power(known: AnyArray) -> float:

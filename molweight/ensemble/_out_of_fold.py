@@ -15,6 +15,7 @@ from molweight.ensemble._bounds import one_sided_bounds, violated
 from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
+from molweight.ensemble._label_weights import relative_weights
 from molweight.ensemble._partner_kinds import KINDS, partner_features
 from molweight.ensemble._partners import Partner, PartnerSpec
 from molweight.ensemble._profile import PROFILE
@@ -41,7 +42,7 @@ class PartnerData:
         features: Names of the feature sets that each partner reads, by name of the partner.
         matrices: Features, ``n x F``, by name of the partner; feature sets are shared by the partners.
         labels: ``n x T``, NaN where missing.
-        weights: Weight of each label, ``n x T``; ``None`` for equal ones.
+        weights: Weight of each label, ``n x T``; ``None`` for equal ones. Their unit does not matter to any partner.
         task: Task of the table.
         absolute: Whether regression minimises the absolute error instead of the squared one.
         seed: Seed of the partners.
@@ -110,7 +111,11 @@ class PartnerData:
         if self.bounds is not None:
             known = ~np.isnan(labels).all(axis=1)
             rows, labels = rows[known], labels[known]
-        given = None if self.weights is None else self.weights[rows]
+        given = None
+        if self.weights is not None:
+            # The forest alone is fitted to all targets together, so that the weights of targets matter.
+            per_target = KINDS[name].model != "forest"
+            given = relative_weights(self.weights[rows], labels, per_target=per_target)
         weights, odds = self._balanced(name, labels, given)
         transform = LabelTransform.fit(kind, labels, given)
         return Partner.fit(

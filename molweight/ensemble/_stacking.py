@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import Final
 
 import numpy as np
 
 from molweight.arrays import AnyArray
+from molweight.ensemble._label_weights import relative_weights
 from molweight.errors import ConfigError
 
 __all__ = ["combine", "convex_weights"]
+
+_LEAST: Final = 10
+"""Minimum number of labels of a target; with fewer, their standard deviation may be close to 0 by chance."""
 
 
 def convex_weights(
@@ -17,7 +22,8 @@ def convex_weights(
     """The weights ``w >= 0`` with ``sum(w) = 1`` that minimise the squared error (for probabilities, the Brier score).
 
     Errors of each target are divided by the standard deviation of its labels, so that targets in different units count
-    equally. The minimum is exact: the equality-constrained problem is solved in closed form for every subset of the
+    equally. Targets with fewer than ten labels, or with labels that are all equal, do not count, unless there are no
+    others. The minimum is exact: the equality-constrained problem is solved in closed form for every subset of the
     models, and the best solution without negative weights is returned.
 
     Source: Breiman, *Stacked Regressions*, Machine Learning 1996.
@@ -27,7 +33,7 @@ def convex_weights(
         labels: ``n x T``, NaN where missing.
         shrinkage: Shrinkage towards equal weights: a penalty on the sum of the squared weights, in units of the models'
             mean squared error. It corresponds to an error component of each model that is independent of the others.
-        importance: Weight of each label's squared error, ``n x T``; ``None`` for equal ones.
+        importance: Weight of each label's squared error, ``n x T``, in any unit; ``None`` for equal ones.
 
     Returns:
         One weight per model.
@@ -78,8 +84,17 @@ def _errors(predictions: Sequence[AnyArray], labels: AnyArray, importance: AnyAr
         raise ConfigError("stacking needs at least one model and one labelled row.")
     spread = np.nanstd(np.where(known.any(axis=0), labels, 0.0), axis=0)
     scale = np.where(spread > 0, spread, 1.0)
-    root = 1.0 if importance is None else np.sqrt(np.broadcast_to(importance, labels.shape))[known]
+    weights = np.ones(labels.shape) if importance is None else np.broadcast_to(importance, labels.shape)
+    known &= _compared(labels, known & (weights > 0))
+    root = np.sqrt(relative_weights(weights, np.where(known, labels, np.nan), per_target=False))[known]
     return np.stack([((prediction - labels) / scale)[known] * root for prediction in predictions]).astype(np.float64)
+
+
+def _compared(labels: AnyArray, known: AnyArray) -> AnyArray:
+    """Which targets have a standard deviation to divide by, ``T``; all of them if none has."""
+    varied = np.where(known, labels, -np.inf).max(axis=0) > np.where(known, labels, np.inf).min(axis=0)
+    found: AnyArray = varied & (known.sum(axis=0) >= _LEAST)
+    return found if found.any() else np.ones_like(found)
 
 
 def _subsets(count: int) -> Iterator[list[int]]:

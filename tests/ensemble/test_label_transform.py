@@ -81,3 +81,13 @@ def test_targets_of_their_own_kinds_and_classes() -> None:
     np.testing.assert_array_equal(mapped[:, 2], labels[:, 2])
     np.testing.assert_allclose(fitted.inverse(mapped), labels, rtol=1e-6)
     np.testing.assert_allclose(mapped[:, 1], LabelTransform.fit("log", labels[:, 1:2]).forward(labels[:, 1:2])[:, 0])
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_an_output_for_equal_labels_is_that_label(kind: str) -> None:
+    labels = np.column_stack([np.full(7, 0.1), np.linspace(1, 2, 7)])
+    fitted = LabelTransform.fit(kind, labels)
+    assert fitted.scale[0] == 1
+    outputs = fitted.inverse(np.full((3, 2), 0.7))
+    np.testing.assert_allclose(outputs[:, 0], 0.1, rtol=1e-12)
+    np.testing.assert_allclose(fitted.forward(outputs)[:, 1], 0.7)

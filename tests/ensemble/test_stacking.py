@@ -61,3 +61,18 @@ def test_nothing_to_weigh_is_refused() -> None:
         convex_weights([], np.zeros((3, 1)))
     with pytest.raises(ConfigError, match="one labelled row"):
         convex_weights([np.zeros((3, 1))], np.full((3, 1), np.nan))
+
+
+@pytest.mark.parametrize("few", [[6.0, 6.01, 6.0], [6.0, 6.0], [0.1] * 12])
+def test_a_target_with_few_or_equal_labels_does_not_decide(few: list[float]) -> None:
+    draw, labels = np.random.default_rng(0), np.full((200, 2), np.nan)
+    labels[:, 0] = draw.normal(size=200)
+    labels[: len(few), 1] = few
+    parts = [labels + draw.normal(scale=scale, size=labels.shape) for scale in ([0.3, 0.5], [0.5, 0.1])]
+    alone = convex_weights([part[:, :1] for part in parts], labels[:, :1], shrinkage=0.2)
+    assert convex_weights(parts, labels, shrinkage=0.2) == alone
+
+
+def test_few_labels_count_if_there_are_no_others() -> None:
+    labels = np.array([[0.0, 6.0], [1.0, np.nan], [2.0, 6.0]])
+    np.testing.assert_allclose(convex_weights([labels + 1, labels], labels), [0.0, 1.0], atol=1e-9)
