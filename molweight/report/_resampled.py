@@ -5,10 +5,16 @@ from typing import Final
 
 import numpy as np
 
-from molweight.arrays import FloatArray, Int64Array
+from molweight.arrays import BoolArray, FloatArray, Int64Array
 from molweight.errors import UnknownNameError
 
 __all__ = ["resampled_metric"]
+
+_LEAST_LABELS: Final = 5
+"""Minimum number of labels, and of labels of a resample, for estimating their variance."""
+_LEAST_VALUES: Final = 3
+"""Minimum number of distinct labels for this, unless the labels have only two values."""
+_MANY: Final = 100
 
 
 def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
@@ -23,7 +29,8 @@ def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, coun
         counts: How often each molecule occurs in each resample, ``draws x n``.
 
     Returns:
-        One value per resample; NaN for one that cannot be scored because it is empty or has a single class.
+        One value per resample; NaN for one that cannot be scored because it is empty or has a single class, or, if the
+        metric divides by the variance of the labels, fewer than five labels or three distinct ones.
 
     Raises:
         UnknownNameError: If there is no such metric.
@@ -48,11 +55,22 @@ def _mae(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatA
 
 
 def _variance(truth: FloatArray, counts: Int64Array) -> FloatArray:
-    """Variance of the labels in each resample; NaN if they are constant."""
+    """Variance of the labels in each resample; NaN if they are constant, or too few to estimate it."""
     total = counts.sum(axis=1)
     centred = truth - truth.mean()
     variance = counts @ centred**2 / total - (counts @ centred / total) ** 2
-    return np.where(variance > 1e-12 * centred.var(), variance, np.nan)
+    enough = (np.minimum(total, len(truth)) >= _LEAST_LABELS) & _varied(truth, counts)
+    return np.where(enough & (variance > 1e-12 * centred.var()), variance, np.nan)
+
+
+def _varied(truth: FloatArray, counts: Int64Array) -> BoolArray:
+    """Which resamples have three distinct labels, or two if there are no more."""
+    values, place, sizes = np.unique(truth, return_inverse=True, return_counts=True)
+    if len(truth) >= _MANY and 2 * np.sort(sizes)[-2:].sum() <= len(truth):
+        return np.ones(len(counts), dtype=bool)  # the chance of fewer is below 2**-100
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    distinct = (np.add.reduceat(counts[:, np.argsort(place, kind="stable")], starts, axis=1) > 0).sum(axis=1)
+    return np.asarray(distinct >= min(len(values), _LEAST_VALUES))
 
 
 def _scaled_rmse(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:

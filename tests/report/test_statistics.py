@@ -177,3 +177,25 @@ def test_scores_of_other_molecules_lie_inside_their_interval(size: int) -> None:
         other = float(np.sqrt((rng.standard_t(5, (size, 1)) ** 2).mean()))
         inside += found.low <= other <= found.high
     assert inside >= 52  # of 60 at 95 %: 57 expected, 51 or fewer in one case of 500
+
+
+@pytest.mark.parametrize("metric", ["scaled_rmse", "r2"])
+def test_a_draw_with_too_few_labels_for_their_variance_is_nan(metric: str) -> None:
+    labels, predicted = np.array([0.0, 1.0, 2.0, 2.0, 3.0, 4.0]), np.ones(6)
+    counts = np.array(
+        [[1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 0, 0], [3, 3, 0, 0, 0, 0], [0, 0, 3, 3, 1, 0], [0, 0, 4, 1, 1, 1]]
+    )
+    found = resampled_metric(metric, labels, predicted, counts)
+    np.testing.assert_array_equal(np.isnan(found), [False, True, True, True, False])
+    few = resampled_metric(metric, labels[:3], predicted[:3], np.array([[2, 2, 2]]))
+    assert np.isnan(few).all()  # as in the score, which leaves such a task out
+
+
+def test_a_task_with_three_nearly_equal_labels_does_not_widen_the_interval() -> None:
+    truth = np.full((200, 2), np.nan)
+    truth[:, 0] = np.random.default_rng(0).normal(size=200)
+    truth[:3, 1] = 6.0, 6.01, 6.0
+    answers = np.nan_to_num(truth) * 0.5 + 1
+    whole, _ = bootstrap("scaled_rmse", truth, {"model": answers})
+    alone, _ = bootstrap("scaled_rmse", truth[:, :1], {"model": answers[:, :1]})
+    assert whole == alone
