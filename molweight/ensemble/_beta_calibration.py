@@ -17,6 +17,8 @@ _TINY: Final = 1e-7
 _FLATTEST: Final = 1e-2
 """Minimum slope: the map must increase, so that it preserves the order of the predictions."""
 _KINDS: Final = ("none", "platt", "beta")
+_GAIN: Final = 1.0
+"""Minimum gain in log-loss for calibrating, in standard errors of the gain; a smaller one may be chance."""
 _START: Final = np.array([1.0, 1.0, 0.0])
 
 
@@ -26,6 +28,9 @@ class BetaCalibration:
 
     With ``a = b`` this is Platt scaling of the logit; with ``a = b = 1`` and ``c = 0`` it is the identity. The order of
     a target's predictions is never reversed; a steep map may round the lowest to 0 and the highest to 1.
+
+    As in Platt's paper, the map is fitted to smoothed labels, so that it does not become a step if the predictions
+    separate the classes.
 
     Source: Platt, *Probabilistic Outputs for Support Vector Machines*, 1999; Kull, Silva Filho, Flach, *Beta
     calibration*, AISTATS 2017.
@@ -59,6 +64,8 @@ class BetaCalibration:
     ) -> tuple["BetaCalibration", AnyArray]:
         """For each class, the map with the lowest log-loss on held-out folds, refitted on all rows.
 
+        Predictions are left as they are, unless a map lowers the log-loss by more than one standard error.
+
         Args:
             predicted: Probabilities, ``n x T``, of rows that the models have not seen.
             labels: ``n x T``, NaN where missing.
@@ -73,7 +80,7 @@ class BetaCalibration:
             known = np.flatnonzero(~np.isnan(labels[:, at]))
             if enough(labels[known, at], _LEAST, classes=True):
                 tried = {kind: _on_folds(kind, predicted[:, at], labels[:, at], folds) for kind in _KINDS}
-                kinds[at] = min(_KINDS, key=lambda kind: log_loss(labels[:, at], tried[kind]))
+                kinds[at] = _best({kind: _losses(labels[known, at], tried[kind][known]) for kind in _KINDS})
                 values[at], unseen[:, at] = (
                     _fit_map(kinds[at], predicted[known, at], labels[known, at]),
                     tried[kinds[at]],
@@ -113,8 +120,22 @@ def log_loss(labels: AnyArray, predicted: AnyArray) -> float:
         0.693
     """
     known = ~np.isnan(labels)
-    inside, found = np.clip(predicted[known], _TINY, 1 - _TINY), labels[known]
-    return float(-np.mean(found * np.log(inside) + (1 - found) * np.log1p(-inside))) if len(found) else float("nan")
+    return float(_losses(labels[known], predicted[known]).mean()) if known.any() else float("nan")
+
+
+def _losses(labels: AnyArray, predicted: AnyArray) -> AnyArray:
+    """Negative logarithm of the probability of each known label's class."""
+    inside = np.clip(predicted, _TINY, 1 - _TINY)
+    found: AnyArray = -(labels * np.log(inside) + (1 - labels) * np.log1p(-inside))
+    return found
+
+
+def _best(losses: Mapping[str, AnyArray]) -> str:
+    """The map with the lowest loss, or ``"none"`` if its gain over none is within one standard error."""
+    best = min(losses, key=lambda kind: float(losses[kind].mean()))
+    gains = losses["none"] - losses[best]
+    certain = gains.mean() > _GAIN * gains.std(ddof=1) / np.sqrt(len(gains))
+    return best if certain else "none"
 
 
 def _on_folds(kind: str, predicted: AnyArray, labels: AnyArray, folds: Sequence[Indices]) -> AnyArray:
@@ -128,23 +149,29 @@ def _on_folds(kind: str, predicted: AnyArray, labels: AnyArray, folds: Sequence[
 
 
 def _fit_map(kind: str, predicted: AnyArray, labels: AnyArray) -> AnyArray:
-    """The maximum-likelihood ``a``, ``b`` and ``c``."""
+    """The maximum-likelihood ``a``, ``b`` and ``c`` for smoothed labels."""
     from scipy.optimize import minimize
 
     if kind == "none" or not (labels == 1).any() or (labels == 1).all():
         return _START
-    logs, own = _logs(predicted), kind == "platt"
+    logs, own, wanted = _logs(predicted), kind == "platt", _smoothed(labels)
     inputs = np.stack([logs[0] - logs[1], np.ones(len(labels))] if own else [logs[0], -logs[1], np.ones(len(labels))])
 
     def loss(values: AnyArray) -> tuple[float, AnyArray]:
         outputs = values @ inputs
-        slopes = (1 / (1 + np.exp(-np.clip(outputs, -500, 500))) - labels) / len(labels)
-        return float((np.logaddexp(0, outputs) - labels * outputs).mean()), inputs @ slopes
+        slopes = (1 / (1 + np.exp(-np.clip(outputs, -500, 500))) - wanted) / len(wanted)
+        return float((np.logaddexp(0, outputs) - wanted * outputs).mean()), inputs @ slopes
 
     start = np.array([1.0, 0.0] if own else [1.0, 1.0, 0.0])
     bounds = [(_FLATTEST, None)] * (len(start) - 1) + [(None, None)]
     found = np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
     return found[[0, 0, 1]] if own else found
+
+
+def _smoothed(labels: AnyArray) -> AnyArray:
+    """Labels between 0 and 1: the share of ones among the labels of a class and one further label of each class."""
+    ones, zeros = int((labels == 1).sum()), int((labels == 0).sum())
+    return np.where(labels == 1, (ones + 1) / (ones + 2), 1 / (zeros + 2))
 
 
 def _map(predicted: AnyArray, values: AnyArray) -> AnyArray:

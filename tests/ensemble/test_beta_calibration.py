@@ -85,3 +85,30 @@ def test_it_goes_through_json() -> None:
     again = BetaCalibration.from_json(json.loads(json.dumps(fitted.to_json())))
     assert again.kinds == fitted.kinds
     np.testing.assert_array_equal(again(predicted), fitted(predicted))
+
+
+@pytest.mark.parametrize("count", [12, 20, 40])
+def test_separated_classes_do_not_become_certain(count: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([[0.0], [1.0]], count, axis=0)
+    predicted = np.concatenate([rng.uniform(0.15, 0.42, (count, 1)), rng.uniform(0.55, 0.85, (count, 1))])
+    folds = np.array_split(rng.permutation(2 * count), 5)
+    fitted, _ = BetaCalibration.fit(predicted, labels, ONE, folds)
+    assert fitted.kinds[0] != "none"
+    ends = fitted(np.array([[0.3], [0.7]]))[:, 0]
+    assert 1 / (2 * count + 4) < ends[0] < 0.1
+    assert 0.9 < ends[1] < 1 - 1 / (2 * count + 4)
+
+
+def test_a_gain_within_its_standard_error_is_no_reason_to_calibrate() -> None:
+    kinds = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        predicted = rng.uniform(0.05, 0.95, (60, 1))
+        labels = (rng.random((60, 1)) < predicted).astype(float)
+        folds = np.array_split(rng.permutation(60), 5)
+        fitted, unseen = BetaCalibration.fit(predicted, labels, ONE, folds)
+        kinds.append(fitted.kinds[0])
+        if kinds[-1] == "none":
+            np.testing.assert_array_equal(unseen, predicted)
+    assert kinds.count("none") >= 17
