@@ -43,7 +43,8 @@ def read_test_file(
         path: The file; its columns may be in any order, and cells may be empty.
         train: The training table, or its labels.
         replicates: Treatment of molecules in several rows, as ``duplicates`` of :func:`from_file`.
-        **reading: Arguments of :func:`from_file`; those about targets, task and duplicates have no effect.
+        **reading: Arguments of :func:`from_file`; those about targets, task, duplicates and weights have no effect: the
+            file needs no column of weights, and every row counts.
 
     Returns:
         The molecules with the targets of ``train``, NaN if a label is missing. If the file has no labels at all, the
@@ -117,7 +118,8 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
 def _options(path: str | Path, reading: Mapping[str, Any]) -> Options:
     """The options for the labels of a test file: every row counts, and classes are numbers, as one may be absent."""
     known = {item.name: reading[item.name] for item in fields(Options) if item.name in reading}
-    own = {"task": "regression", "metric": None, "positive": None, "duplicates": "keep", "target_weights": ()}
+    own: dict[str, Any] = {"task": "regression", "metric": None, "positive": None, "duplicates": "keep"}
+    own |= {"sample_weight": None, "target_weights": ()}  # scores count all labels equally
     return Options(**{"name": stem(path), **known, **own, "split_column": None, "trains": False})
 
 
