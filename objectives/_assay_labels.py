@@ -40,10 +40,10 @@ class AssayLabels(Objective):
     A step samples as many molecules of the labelled table as the batch has, with replacement; the batch itself is not
     used. The loss is the binary cross-entropy, averaged over the known labels; the head is linear.
 
-    The training code loads the table. :class:`molweight.TapWeight` uses ``tox21``, or ``sider`` if ``tox21`` is the
-    task. It refuses a table with labels of the task itself, because labels of test molecules must not be learned, and
-    leaves out all compounds in ``meta``, ``select`` or ``test`` of the task. Without a task (``molweight pretrain``)
-    all compounds are used; a fit that holds out some of them then refuses to start from that checkpoint.
+    The training code loads the table. :func:`molweight.fit` uses ``tox21``, or ``sider`` if ``tox21`` is the task. It
+    refuses a table with labels of the task itself, because labels of test molecules must not be learned, and leaves out
+    all compounds in ``meta``, ``select`` or ``test`` of the task. Without a task (``molweight pretrain``) all compounds
+    are used; a fit that holds out some of them then refuses to start from that checkpoint.
 
     Source: Hu et al., *Strategies for Pre-training Graph Neural Networks*, ICLR 2020: graph-level supervised
     pretraining, there on 1310 assays of ChEMBL.
@@ -51,7 +51,7 @@ class AssayLabels(Objective):
     Args:
         width: Size of the encoder's vectors.
         table: Name of the labelled table; see ``molweight list datasets``. Its labels must be classes.
-        labels: Number of its labels; set by :class:`molweight.TapWeight`.
+        labels: Number of its labels; set by :func:`molweight.fit`.
 
     Raises:
         ConfigError: If an option is out of range.

@@ -71,8 +71,8 @@ class FragmentJigsaw(Objective):
     counter-ions.
 
     There are ``orders`` orders in a list whose first ``m!`` entries permute the first ``m`` fragments only
-    (:func:`molweight.objectives.nested_orders`), so a molecule of ``m`` fragments takes one of the first
-    ``min(orders, m!)``: order 0 with probability ``identity``, else one of them at random. The loss is the
+    (:func:`molweight.objectives.building_blocks.nested_orders`), so a molecule of ``m`` fragments takes one of the
+    first ``min(orders, m!)``: order 0 with probability ``identity``, else one of them at random. The loss is the
     cross-entropy over all orders, averaged over the molecules of two or more fragments; the head is linear.
 
     Source: Zeng et al., *Accurate prediction of molecular properties and drug targets using a self-supervised image

@@ -45,8 +45,8 @@ class GraphCL(Objective):
     - ``attribute_mask`` masks a share ``strength`` of its atoms.
 
     Shares are rounded down to whole atoms and bonds, so no view loses a molecule. A head ``d -> d -> d`` projects the
-    molecules' vectors, and :func:`molweight.objectives.nt_xent` compares them: all ``2G - 1`` other vectors are
-    candidates, as in SimCLR, whose loss is bounded below and defined for a single molecule.
+    molecules' vectors, and :func:`molweight.objectives.building_blocks.nt_xent` compares them: all ``2G - 1`` other
+    vectors are candidates, as in SimCLR, whose loss is bounded below and defined for a single molecule.
 
     The two views are encoded one after the other, which keeps the statistics of batch normalisation per view; a single
     call would take as long (``experiments/benchmarks/benchmark_objectives.py``).

@@ -45,8 +45,8 @@ class GraphMVPContrastive(Objective):
 
     The graph passes through the encoder, the conformer (ETKDGv3, one per molecule) through a separate
     :class:`molweight.encoders.SchNet`. Their vectors are normalised to length 1 and compared by
-    :func:`molweight.objectives.info_nce` or :func:`molweight.objectives.ebm_nce`, in both directions. Molecules without
-    a conformer are ignored; without any conformer the loss is 0.
+    :func:`molweight.objectives.building_blocks.info_nce` or :func:`molweight.objectives.building_blocks.ebm_nce`, in
+    both directions. Molecules without a conformer are ignored; without any conformer the loss is 0.
 
     Source: Liu et al., *Pre-training Molecular Graph Representation with 3D Geometry* (GraphMVP), ICLR 2022, eqs. 4-5.
 

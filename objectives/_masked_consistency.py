@@ -62,8 +62,9 @@ class MaskedConsistency(Objective):
     Collapse: alone, this objective is minimal if all molecules get the same vector, and training drives the encoder
     there. On 256 molecules of ZINC, 60 steps reduce the vectors' spread by nine tenths with layer normalisation; batch
     normalisation preserves the spread, but in a single direction (``tests/objectives/test_masked_consistency.py``). Use
-    it with other objectives. A run with no other objective warns; :func:`molweight.objectives.embedding_spread` and
-    :func:`molweight.objectives.embedding_rank` measure it.
+    it with other objectives. A run with no other objective warns;
+    :func:`molweight.objectives.building_blocks.embedding_spread` and
+    :func:`molweight.objectives.building_blocks.embedding_rank` measure it.
 
     Source: Zeng et al., *Accurate prediction of molecular properties and drug targets using a self-supervised image
     representation learning framework* (ImageMol), Nature Machine Intelligence 2022: mask-based contrastive learning.

@@ -34,7 +34,8 @@ class MolCLR(Objective):
       at these atoms are deleted.
 
     Shares are rounded down. ``"either"`` chooses one of the two at random for each molecule and view. A head
-    ``d -> d -> d/2`` projects the molecules' vectors, and :func:`molweight.objectives.nt_xent` compares them.
+    ``d -> d -> d/2`` projects the molecules' vectors, and :func:`molweight.objectives.building_blocks.nt_xent` compares
+    them.
 
     The two views are encoded one after the other, which keeps the statistics of batch normalisation per view; a single
     call would take as long (``experiments/benchmarks/benchmark_objectives.py``).

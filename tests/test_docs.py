@@ -2,10 +2,12 @@
 
 import ast
 import importlib.util
+import inspect
 import json
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,6 +82,39 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
     for cell in code:
         ast.parse("".join(cell["source"]))
+
+
+ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`~?(molweight[\w.]+)`")
+NAME = re.compile(r"`(molweight(?:\.\w+)+)")
+GROUPS = {"molweight.solvers", "molweight.splits", "molweight.weightings"}
+"""Groups of entry points, which are not modules."""
+
+
+def _refer_to(name: str) -> None:
+    """Look a name up; fields without a default, and attributes of instances, are found in the source of the class."""
+    found: Any = importlib.import_module("molweight")
+    for part in name.split(".")[1:]:
+        if hasattr(found, part) or not inspect.isclass(found):
+            found = (
+                getattr(found, part) if hasattr(found, part) else importlib.import_module(f"{found.__name__}.{part}")
+            )
+        else:
+            assert re.search(rf"\b(self\.)?{part}: ", inspect.getsource(found)), name
+            return
+
+
+def test_references_name_what_exists_and_is_not_deprecated() -> None:
+    code = [path for folder in ("molweight", "objectives", "datasets") for path in (ROOT / folder).rglob("*.py")]
+    pages = [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]
+    texts = [
+        (kind, path.read_text(encoding="utf-8")) for kind, group in ((ROLE, code), (NAME, pages)) for path in group
+    ]
+    names = {name for kind, text in texts for name in kind.findall(text)} - GROUPS
+    assert len(names) > 80
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        for name in sorted(names):
+            _refer_to(name)
 
 
 def _rows(page: str, heading: str) -> dict[str, list[str]]:

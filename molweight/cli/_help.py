@@ -9,7 +9,7 @@ from jsonargparse import DefaultHelpFormatter
 __all__ = ["Formatter", "plain"]
 
 _MARKUP: Final = (
-    (re.compile(r":[a-z]+:`~?([^`]*)`"), r"\1"),  # a reference: :class:`molweight.TapWeight`
+    (re.compile(r":[a-z]+:`~?([^`]*)`"), r"\1"),  # a reference: :class:`molweight.Job`
     (re.compile(r"``([^`]*)``"), r"\1"),
 )
 _FUNCTION: Final = re.compile(r"<function [^>]*>")

@@ -1,5 +1,6 @@
 """How accurate each solver's hypergradient is on a job, along its run, and what it costs."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,8 +138,10 @@ def hypergrad_check(
     job, sources = with_sources(job, data, splits)
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
     job = with_parts(job, corpus)
-    if job.corpus_weights == "part":  # the number of weights is known only now
+    if sources or job.corpus_weights == "part":  # the number of weights is known only now
         check_weighting(job)
+    if len(job.objectives) < 2:  # noqa: PLR2004 (a ranking needs two)
+        raise ConfigError("the weight of a single objective is always 1. Name at least two objectives.")
     run = _start(job, HeldOut(data, splits, sources), corpus, progress=progress)
     problem = draw_problem(job, run, data, splits, dtype)
     found = [
@@ -241,10 +244,11 @@ class _Comparison:
 
 
 def _safe(point: CheckedPoint) -> float | None:
-    """A damping that makes all curvature observed at ``point`` positive; ``None`` if none was negative."""
+    """A damping that makes all curvature observed at ``point`` positive; ``None`` if it already is or is not known."""
     lowest = min(level.spectrum.lowest for level in point.levels)
     indefinite = any(level.spectrum.indefinite for level in point.levels)
-    return float(f"{_MARGIN * -lowest:.2g}") if indefinite else None
+    # After a product that is not finite, the spectrum of its level is unknown.
+    return float(f"{_MARGIN * -lowest:.2g}") if indefinite and math.isfinite(lowest) else None
 
 
 def _build(name: str, options: Mapping[str, Any], damping: float) -> tuple[str, Solver]:
@@ -334,12 +338,10 @@ def _check(job: Job, data: MoleculeDataset, points: Sequence[int] | None, dampin
     points = [0, job.steps // 4, job.steps] if points is None else points
     if not points or min(points) < 0:
         raise OptionError("points", list(points), "must be steps of the run: at least one, none negative")
-    if not dampings or dampings[0] == "safe" or any(value != "safe" and value < 0 for value in dampings):
-        raise OptionError(
-            "dampings", list(dampings), "must be a number >= 0, optionally followed by further numbers or 'safe'"
-        )
-    if len(job.objectives) < 2:  # noqa: PLR2004 (a ranking needs two)
-        raise ConfigError("the weight of a single objective is always 1. Name at least two objectives.")
+    numbers = [value for value in dampings if value != "safe"]
+    if not dampings or dampings[0] == "safe" or not all(0 <= value < math.inf for value in numbers):
+        reason = "must be a finite number >= 0, optionally followed by further numbers or 'safe'"
+        raise OptionError("dampings", list(dampings), reason)
     if data.task is None:
         raise ConfigError(f"{data.name} has no labels. Load a table with targets.")
     rule = None if job.weighting == "none" else weightings.get(job.weighting)

@@ -11,6 +11,8 @@ __all__ = ["CheckedPoint", "CheckedSolver", "HypergradCheck", "LevelFacts"]
 
 _CLOSE: Final = 0.9
 """Cosine from which a solver counts as close to the reference."""
+_TIED: Final = 1e-3
+"""Difference of cosines up to which solvers are equally close, so that the cheapest of them is named."""
 _DOUBTFUL: Final = 1e-3
 """Residual of a reference above which the table warns."""
 _HEADER: Final = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds", "outcome")
@@ -22,7 +24,8 @@ class CheckedSolver:
 
     Args:
         solver: Its name and options.
-        cosine: Cosine of ``dF/dalpha``, the gradient of the logits of the weights, with the reference's.
+        cosine: Cosine of ``dF/dalpha``, the gradient of the logits of the weights, with the reference's. With two
+            objectives it is 1 or -1 up to rounding, because the components of ``dF/dalpha`` sum to zero.
         cosine_weights: Cosine of ``dF/dlambda``; too optimistic, because a component common to all objectives counts.
         relative_error: ``|g - g_ref| / |g_ref|`` of ``dF/dalpha``.
         kendall: Kendall's tau of the objectives' order by ``dF/dlambda`` with the reference's order: 1 is the same
@@ -92,7 +95,7 @@ class CheckedPoint:
 
 @dataclass(frozen=True)
 class HypergradCheck:
-    """The result of :func:`molweight.training.hypergrad_check`.
+    """The result of :func:`molweight.diagnostics.hypergrad_check`.
 
     Args:
         data: Name of the table.
@@ -129,6 +132,8 @@ class HypergradCheck:
     def verdict(self) -> str:
         """The solvers opposed to the reference at the last checked point, the closest solver, and advice.
 
+        Of solvers that are equally close, the cheapest is named.
+
         Example:
             >>> row = {"relative_error": 1.0, "products": {}, "gradients": 0.0, "seconds": 0.0}
             >>> row |= {"outcomes": {}, "hypergradient": {}, "cosine_weights": 0.0, "kendall": 1.0}
@@ -142,15 +147,38 @@ class HypergradCheck:
         point = self.points[-1]
         defined = [row for row in point.solvers if not math.isnan(row.cosine)]
         if not defined:
-            return f"verdict after {point.step} steps: no solver gave a hypergradient that is finite and not zero."
-        best = max(defined, key=lambda row: row.cosine)
+            return f"verdict after {point.step} steps: {_why_undefined(point)}"
+        best = _closest(defined)
         against = [
             f"{row.solver} is opposed to the reference (cosine {row.cosine:.2f})"
             for row in point.solvers
             if row.cosine < 0
         ]
         said = "; ".join([*against, f"closest is {best.solver} ({best.cosine:.2f})"])
-        return f"verdict after {point.step} steps: {said}. {_advice(point, best)}"
+        return f"verdict after {point.step} steps: {said}. {_advice(point, best)}{_limits(point)}"
+
+
+def _closest(rows: Sequence[CheckedSolver]) -> CheckedSolver:
+    """The solver with the largest cosine; of those tied with it the cheapest, then the one with the least error."""
+    largest = max(row.cosine for row in rows)
+    tied = [row for row in rows if row.cosine >= largest - _TIED]
+    return min(tied, key=lambda row: (row.gradients, row.relative_error))
+
+
+def _why_undefined(point: CheckedPoint) -> str:
+    unknown = [level.level for level in point.levels if math.isnan(level.spectrum.lowest)]
+    if unknown:
+        return (
+            f"none, because a product with the curvature is not finite ({', '.join(unknown)}). Look for overflow or "
+            "division by zero in the losses."
+        )
+    return "no solver gave a hypergradient that is finite and not zero."
+
+
+def _limits(point: CheckedPoint) -> str:
+    if len(point.weights) != 2:  # noqa: PLR2004 (two logit gradients that sum to zero are one number)
+        return ""
+    return " With two objectives only the sign of the hypergradient is compared: name a third to compare directions."
 
 
 def _advice(point: CheckedPoint, best: CheckedSolver) -> str:
@@ -173,6 +201,8 @@ def _paragraph(point: CheckedPoint) -> str:
 
 def _facts(level: LevelFacts) -> str:
     found = level.spectrum
+    if math.isnan(found.lowest):
+        return f"  {level.level}: {found.variables} variables, {found.method}: a product is not finite"
     doubt = " (not converged: interpret with care)" if found.residual > _DOUBTFUL else ""
     definite = "indefinite" if found.indefinite else "positive definite"
     return (

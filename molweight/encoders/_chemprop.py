@@ -63,7 +63,7 @@ class Chemprop(DMPNN):
         layers: Number of rounds, chemprop's ``depth``.
         norm: ``"batch"``, ``"layer"`` or ``"none"`` (chemprop's), for the vectors of atoms.
         **options: ``width``, ``dropout``, ``readout``, ``jk`` and ``virtual_node``; see
-            :class:`molweight.encoders.Trunk`.
+            :class:`molweight.encoders.building_blocks.Trunk`.
 
     Raises:
         ConfigError: If an option is out of range.

@@ -36,7 +36,7 @@ class DMPNN(Trunk):
         layers: Number of rounds ``t``.
         norm: ``"batch"``, ``"layer"`` or ``"none"``, for the vectors of atoms.
         **options: ``width``, ``dropout``, ``readout``, ``jk`` and ``virtual_node``; see
-            :class:`molweight.encoders.Trunk`.
+            :class:`molweight.encoders.building_blocks.Trunk`.
 
     Raises:
         ConfigError: If an option is out of range.

@@ -59,7 +59,7 @@ class GATv2(MessagePassingEncoder):
     Args:
         heads: Number of attention heads; ``width`` is a multiple of it.
         **options: ``layers``, ``width``, ``dropout``, ``norm``, ``readout``, ``jk`` and ``virtual_node``; see
-            :class:`molweight.encoders.Trunk`.
+            :class:`molweight.encoders.building_blocks.Trunk`.
 
     Raises:
         ConfigError: If an option is out of range.

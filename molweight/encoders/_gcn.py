@@ -52,7 +52,7 @@ class GCN(MessagePassingEncoder):
 
     Args:
         **options: ``layers``, ``width``, ``dropout``, ``norm``, ``readout``, ``jk`` and ``virtual_node``; see
-            :class:`molweight.encoders.Trunk`.
+            :class:`molweight.encoders.building_blocks.Trunk`.
 
     Raises:
         ConfigError: If an option is out of range.

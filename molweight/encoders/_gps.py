@@ -104,7 +104,7 @@ class GPS(MessagePassingEncoder):
         norm: ``"batch"``, ``"layer"`` or ``"none"``, within layers and between them.
         layers: Number of layers.
         **options: ``width``, ``dropout``, ``readout``, ``jk`` and ``virtual_node``; see
-            :class:`molweight.encoders.Trunk`.
+            :class:`molweight.encoders.building_blocks.Trunk`.
 
     Raises:
         ConfigError: If an option is out of range.

@@ -1,9 +1,8 @@
 """scikit-learn estimators on SMILES: they work in ``Pipeline``, ``GridSearchCV``, ``clone``, and with joblib.
 
 ``X`` is one SMILES per row: a list, an array, a pandas column, or a table with one column. ``y`` may have several
-columns, and NaN where a label is missing. Every option of :class:`molweight.TapWeight` is a parameter, so a grid can
-search over all of them. A fitted estimator is pickled as safetensors bytes and JSON, so its learned state contains no
-code.
+columns, and NaN where a label is missing. Every option of :class:`molweight.Job` is a parameter, so a grid can search
+over all of them. A fitted estimator is pickled as safetensors bytes and JSON, so its learned state contains no code.
 
 Example:
     >>> from molweight.estimators import TapWeightRegressor

@@ -60,7 +60,8 @@ class OptionLearner:
             raise OptionError("learn_lr", lr, "must be positive")
         for name, option in options.items():
             low, high = option.bounds
-            if not low <= float(option.value) <= high:
+            rounded = option.value.new_tensor(option.bounds)  # a value that equals its bound is rounded like it
+            if not rounded[0] <= option.value <= rounded[1]:
                 reason = f"starts at {float(option.value):g}, and is learned between {low:g} and {high:g}"
                 raise OptionError("learn", name, reason, "Start within these bounds.")
         self.options, self.lr, self.updates = dict(options), lr, 0

@@ -147,7 +147,7 @@ def find_checkpoint(init: str) -> Path:
 
     Args:
         init: The folder of a checkpoint or of a run; or the name of a folder in ``checkpoints`` of the cache; or
-            :data:`molweight.options.SHIPPED`; or a file of chemprop, see :func:`read_checkpoint`.
+            :data:`molweight.options.internal.SHIPPED`; or a file of chemprop, see :func:`read_checkpoint`.
 
     Raises:
         OptionError: If there is none.

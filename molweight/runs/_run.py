@@ -143,8 +143,8 @@ class Run:
     def findings(self) -> list[Finding]:
         """Findings about adaptive pretraining, the most frequent first; empty for a healthy run.
 
-        These are objectives that do not learn, explode or collapse, weights that saturate, and solves that do not
-        converge.
+        These are objectives that do not learn, or whose loss explodes or vanishes, weights that saturate, and solves
+        that do not converge.
         """
         return diagnose(self.records)
 

@@ -205,11 +205,15 @@ def new_predictor(
 def _corpus(job: Job, corpus: MoleculeDataset, device: torch.device, *, pad: bool) -> Corpus:
     everything = range(len(corpus))
     batches = Batches(everything, job.batch_size, generator_for(job.seed, "corpus"))
-    solve = Batches(everything, job.solve_batch_size, generator_for(job.seed, "solve"))
     generator = torch.Generator(device).manual_seed(job.seed)
     parts = part_batches(corpus, job.objectives, job.batch_size, job.seed)
+    source = Corpus(corpus, batches, None, generator, parts, pad)
     solved = solvers.get(job.solver).uses_products and weightings.get(job.weighting).needs is Needs.HYPERGRADIENT
-    return Corpus(corpus, batches, solve if solved else None, generator, parts, pad)
+    if not solved:
+        return source
+    solve = Batches(everything, job.solve_batch_size, generator_for(job.seed, "solve"))
+    pieces = part_batches(corpus, job.objectives, job.solve_batch_size, job.seed, "solve part")
+    return replace(source, solve_batches=solve, solve_parts=pieces)
 
 
 def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device) -> TaskSource:

@@ -107,7 +107,9 @@ class Batches:
             self._blocks = np.asarray(state["blocks"], dtype=np.int64)
 
 
-def part_batches(data: MoleculeDataset, objectives: Sequence[str], size: int, seed: int) -> dict[str, Batches]:
+def part_batches(
+    data: MoleculeDataset, objectives: Sequence[str], size: int, seed: int, stream: str = "part"
+) -> dict[str, Batches]:
     """Batches for each part of a joined corpus that is the alias of an objective; the parts share the batch size.
 
     Args:
@@ -115,12 +117,13 @@ def part_batches(data: MoleculeDataset, objectives: Sequence[str], size: int, se
         objectives: Names of the objectives, e.g. ``graphcl:own``.
         size: Molecules per step.
         seed: Seed of the orders.
+        stream: Purpose of the batches; another one draws other molecules.
     """
     aliases = {name.partition(":")[2] for name in objectives}
     found = {name.removeprefix(PART): column for name, column in data.columns.items() if name.startswith(PART)}
     used = {name: np.flatnonzero(column) for name, column in found.items() if name in aliases}
     return {
-        name: Batches(rows, max(1, size // len(used)), generator_for(seed, f"part {name}"))
+        name: Batches(rows, max(1, size // len(used)), generator_for(seed, f"{stream} {name}"))
         for name, rows in used.items()
     }
 
@@ -138,6 +141,7 @@ class Corpus:
         pad: Whether padded batches are encoded.
         names: Objectives that use it; all if empty.
         own: The task's own molecules, if they are used for the gradients in the hypergradient.
+        solve_parts: As ``parts``, for the curvature of level 1; used with ``solve_batches``.
     """
 
     data: MoleculeDataset
@@ -148,6 +152,7 @@ class Corpus:
     pad: bool = False
     names: Sequence[str] = ()
     own: "Corpus | None" = None
+    solve_parts: Mapping[str, Batches] = field(default_factory=dict)
 
     def losses(self, model: Pretrainer, *, solve: bool = False) -> SharedObjectives:
         """Draw a batch and its views, and return the losses of the objectives as pure functions.
@@ -156,9 +161,11 @@ class Corpus:
             model: Model with the objectives.
             solve: Whether the batch is for the curvature.
         """
-        batches = self.solve_batches if solve and self.solve_batches else self.batches
+        batches, pieces = self.batches, self.parts
+        if solve and self.solve_batches:
+            batches, pieces = self.solve_batches, self.solve_parts
         drawn = self.data.graphs(batches.next(), self.generator.device)
-        parts = {name: self.data.graphs(part.next(), self.generator.device) for name, part in self.parts.items()}
+        parts = {name: self.data.graphs(piece.next(), self.generator.device) for name, piece in pieces.items()}
         return model.draw(drawn, self.generator, parts, pad=self.pad, names=self.names or None)
 
     def state_dict(self) -> dict[str, Any]:
@@ -168,7 +175,8 @@ class Corpus:
             "batches": self.batches.state_dict(),
             "solve": None if solve is None else solve.state_dict(),
             "generator": self.generator.get_state(),
-            **({"parts": {name: part.state_dict() for name, part in self.parts.items()}} if self.parts else {}),
+            **_states("parts", self.parts),
+            **_states("solve_parts", self.solve_parts),
             **({} if self.own is None else {"own": self.own.state_dict()}),
         }
 
@@ -184,8 +192,16 @@ class Corpus:
         self.generator.set_state(state["generator"])
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
+        # Earlier states took the curvature from the batches above: there, these start from their beginning.
+        for name, saved in state.get("solve_parts", {}).items():
+            self.solve_parts[name].load_state_dict(saved)
         if self.own is not None:
             self.own.load_state_dict(state["own"])
+
+
+def _states(key: str, parts: Mapping[str, Batches]) -> dict[str, Any]:
+    """The states of all parts under one key; empty if there are none."""
+    return {key: {name: part.state_dict() for name, part in parts.items()}} if parts else {}
 
 
 @dataclass(frozen=True)

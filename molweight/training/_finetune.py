@@ -51,8 +51,8 @@ def finetune(
 
     Args:
         job: The options: those of finetuning, and the seed.
-        model: Encoder and head, e.g. from :func:`molweight.training.new_predictor`; changed in place, and left in
-            evaluation mode.
+        model: Encoder and head, e.g. from :func:`molweight.training.internal.new_predictor`; changed in place, and left
+            in evaluation mode.
         data: The table.
         splits: Roles; only ``train`` and ``select`` are used.
         device: Device to compute on.

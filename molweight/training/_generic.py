@@ -103,7 +103,8 @@ def _load_or_train(
     progress: bool,
 ) -> None:
     path, early, known = _checkpoint(about), stage.session.stopped_early, None not in about.get("code", {}).values()
-    if path.stem in early or (known and path.exists()):
+    # A checkpoint that another job has written since then is not the encoder from which this job's members started.
+    if path.stem in early or (not _ended_early(stage) and known and path.exists()):
         model.load_state_dict(early[path.stem] if path.stem in early else read_tensors(path)[0])
         _log.debug("generic pretraining: read from the cache, %s", path)
         return
@@ -125,9 +126,15 @@ def _load_or_train(
         pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage, seconds=seconds)
     if known and loop.steps == job.pretrain_steps:
         write_tensors(path, model.state_dict(), about)
-    else:  # shared by the methods of this job, not with other jobs
+        stage.discard()
+    else:  # shared by the methods of this job, also after an interruption, not with other jobs
         early[path.stem] = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    stage.discard()
+
+
+def _ended_early(stage: Stage) -> bool:
+    """Whether a time limit ended this job's generic pretraining before an interruption."""
+    state = stage.read()
+    return state is not None and bool(state.get("ended"))
 
 
 def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:

@@ -90,6 +90,7 @@ class PretrainingState:
         task: Source of labelled molecules, if any.
         health: Logs problems.
         history: One record per step as plain numbers.
+        ended: Whether a time limit has ended it; a resumed job does not continue it, whatever its own limit.
     """
 
     model: Pretrainer
@@ -98,6 +99,7 @@ class PretrainingState:
     task: TaskSource | None
     health: HealthLogger
     history: list[dict[str, Any]] = field(default_factory=list)
+    ended: bool = False
 
     def __post_init__(self) -> None:
         """Start the clock."""
@@ -105,8 +107,9 @@ class PretrainingState:
         self._started = time.perf_counter()
 
     def lasted(self, seconds: float | None) -> bool:
-        """Whether pretraining has taken this many seconds, including earlier sessions."""
-        return seconds is not None and time.perf_counter() - self._started >= seconds
+        """Whether pretraining has taken this many seconds, now or in an earlier session, which is remembered."""
+        self.ended = self.ended or (seconds is not None and time.perf_counter() - self._started >= seconds)
+        return self.ended
 
     def decided(self, rule: "Decided | None") -> bool:
         """Whether a rule ends training here; interruptions do not change when it is evaluated."""
@@ -179,6 +182,7 @@ class PretrainingState:
             "health": self.health.state_dict(),
             "history": self.history,
             "seconds": time.perf_counter() - self._started,
+            "ended": self.ended,
         }
 
     def resume(self, stage: Stage) -> None:
@@ -203,6 +207,7 @@ class PretrainingState:
         self.health.load_state_dict(state["health"])
         self.history = state["history"]
         self._started = time.perf_counter() - state["seconds"]
+        self.ended = state.get("ended", False)  # earlier states do not have it
 
 
 def pretrain(

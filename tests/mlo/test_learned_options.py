@@ -148,6 +148,16 @@ def test_options_stay_within_their_bounds_and_resume() -> None:
     assert float(one.values()["a.t"]) > 0.1
 
 
+def test_an_option_may_start_at_its_bound() -> None:
+    """In float32 0.2 is above 0.2, and 0.01 below 0.01."""
+    assert float(learner(0.2).values()["a.t"]) == pytest.approx(0.2)
+    for value in GraphCL.learnable["temperature"]:
+        at_bound = LearnedOption("graphcl", NAME, torch.tensor(value), GraphCL.learnable["temperature"])
+        assert float(OptionLearner({NAME: at_bound}, 0.5).values()[NAME]) == pytest.approx(value)
+    with pytest.raises(OptionError, match=r"starts at 0\.200001"):
+        learner(0.2 + 1e-6)
+
+
 def test_no_slope_and_one_that_is_not_finite_move_nothing() -> None:
     one = learner()
     one.move({})

@@ -47,7 +47,41 @@ def test_a_zero_right_hand_side_has_the_answer_zero(limit: int) -> None:
     assert float(solution.stats.residual or 0.0) == 0
 
 
-@pytest.mark.parametrize("options", [{"damping": -1.0}, {"limit": -1}, {"iterations": 0}, {"tolerance": 1.0}])
+@pytest.mark.parametrize("limit", [0, 100])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_product_that_is_not_finite_ends_the_solve(limit: int, bad: float, after: int) -> None:
+    matrix, b = _indefinite(30), torch.linspace(1, 2, 30, dtype=torch.float64)
+    products: list[torch.Tensor] = []
+
+    def operator(v: torch.Tensor) -> torch.Tensor:
+        products.append(matrix @ v)
+        if len(products) > after:
+            products[-1][7] = bad
+        return products[-1]
+
+    reference = MinresReference(0.1, limit=limit)
+    solution = reference.solve(operator, b)
+    assert solution.stats.outcome is Outcome.NON_FINITE
+    assert solution.value.tolist() == [0.0] * 30
+    found = reference.spectra[0]
+    assert found.lowest != found.lowest
+    assert not found.indefinite
+    assert found.products == (30 if limit else after + 1)
+    assert float(solution.stats.residual or 0.0) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"damping": -1.0},
+        {"damping": float("nan")},
+        {"damping": float("inf")},
+        {"limit": -1},
+        {"iterations": 0},
+        {"tolerance": 1.0},
+    ],
+)
 def test_impossible_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="the reference needs"):
         MinresReference(**options)  # type: ignore[arg-type]  # one option at a time

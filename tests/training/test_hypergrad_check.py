@@ -1,6 +1,7 @@
 """Solvers against the reference on a tiny GIN, 32 molecules, float64."""
 
 import json
+import math
 from dataclasses import replace
 
 import pandas as pd
@@ -15,6 +16,7 @@ from molweight.diagnostics._problem import draw_problem
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Params, solvers
+from molweight.mlo.solvers import MinresReference
 from molweight.options import Job
 from molweight.training import fit
 from molweight.training._resolve import resolve_init
@@ -198,6 +200,52 @@ def test_the_verdict_names_no_solver_without_a_direction(along: HypergradCheck) 
     assert "no solver gave a hypergradient" in replace(along, points=[point]).verdict()
 
 
+def test_of_solvers_that_are_equally_close_the_cheapest_is_named(along: HypergradCheck) -> None:
+    """The cosines of two objectives are 1 or -1, and which one is largest is decided by rounding."""
+    point = along.points[-1]
+    assert [abs(row.cosine) for row in point.solvers] == pytest.approx([1.0] * len(point.solvers))
+    dear, cheap, far = (
+        replace(point.solvers[0], solver=name, cosine=cosine, gradients=gradients)
+        for name, cosine, gradients in (("dear", 1.0, 20.0), ("cheap", 1 - 1e-15, 2.0), ("far", 0.95, 0.0))
+    )
+    verdict = replace(along, points=[replace(point, solvers=[dear, cheap, far])]).verdict()
+    assert "closest is cheap (1.00). Use cheap. With two objectives only the sign" in verdict
+    worse = replace(cheap, solver="worse", relative_error=2 * cheap.relative_error)
+    weights = {"one": 0.3, "two": 0.3, "three": 0.4}
+    verdict = replace(along, points=[replace(point, solvers=[worse, dear, cheap], weights=weights)]).verdict()
+    assert verdict.endswith("closest is cheap (1.00). Use cheap.")
+
+
+def test_the_verdict_on_two_objectives_is_the_cheapest_of_the_right_sign(along: HypergradCheck) -> None:
+    point = along.points[-1]
+    right = [row for row in point.solvers if row.cosine > 0]
+    cheapest = min(right, key=lambda row: (row.gradients, row.relative_error))
+    assert f"closest is {cheapest.solver} (1.00)" in along.verdict()
+    assert along.verdict().endswith("name a third to compare directions.")
+
+
+def test_a_product_that_is_not_finite_is_reported(along: HypergradCheck) -> None:
+    point = along.points[-1]
+    reference = MinresReference(limit=0)
+    reference.solve(lambda v: v * float("nan"), torch.ones(3))
+    broken = replace(point.levels[0], spectrum=reference.spectra[0])
+    undefined = replace(point.solvers[0], cosine=float("nan"))
+    check = replace(along, points=[replace(point, levels=[broken, point.levels[1]], solvers=[undefined])])
+    assert f"{broken.level}: 3 variables, minres: a product is not finite" in check.table()
+    assert f"none, because a product with the curvature is not finite ({broken.level})" in check.verdict()
+
+
+def test_objectives_from_tables_count(data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> None:
+    job = replace(TINY, objectives=["graphcl"], aux=["esol"], solver="identity", solver_options={})
+    found = hypergrad_check(
+        job, data, splits, corpus, points=(0,), dampings=[9.0], candidates=[], limit=0, iterations=2
+    )
+    assert set(found.points[0].weights) == {"graphcl", "source:esol"}
+    many = replace(job, weighting_options={"prior": [0.2, 0.3, 0.5]})
+    with pytest.raises(ConfigError, match="got 3 weights for 2 objectives"):
+        hypergrad_check(many, data, splits, corpus, points=(0,))
+
+
 def test_kendall_is_that_of_pandas() -> None:
     generator = torch.Generator().manual_seed(1)
     for size in (2, 3, 7):
@@ -216,8 +264,10 @@ def test_default_candidates_hold_every_solver_but_the_dense_one() -> None:
     [
         (TINY, {"points": ()}, "points="),
         (TINY, {"points": (-1,)}, "none negative"),
-        (TINY, {"dampings": ("safe",)}, "must be a number"),
-        (TINY, {"dampings": (-1.0,)}, "must be a number"),
+        (TINY, {"dampings": ("safe",)}, "must be a finite number"),
+        (TINY, {"dampings": (-1.0,)}, "must be a finite number"),
+        (TINY, {"dampings": (math.nan,)}, "must be a finite number"),
+        (TINY, {"dampings": (1.0, math.inf)}, "must be a finite number"),
         (TINY, {"candidates": [("cg", {"iteration": 5})]}, "has no option 'iteration'"),
         (TINY, {"tolerance": 2.0}, "tolerance"),
         (replace(TINY, objectives=["graphcl"]), {}, "at least two objectives"),

@@ -1,19 +1,21 @@
 """A limit of time: what each stage cuts, and that it says so."""
 
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from molweight.datasets import Splits, split
 from molweight.ensemble import Ensemble
 from molweight.errors import OptionError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
-from molweight.training import Callback, compare, fit
+from molweight.training import Callback, Session, compare, fit
 
 SHORT = 1e-6
 """Minutes: less than anything takes."""
@@ -41,11 +43,24 @@ class Stopped(Exception):  # noqa: N818 - it ends the work from outside
 
 
 class StopAfter(Callback):
-    """Stops a fit when the first member is finished."""
+    """Stops a fit when a stage has done something: by default, when the first member is finished."""
+
+    def __init__(self, stage: str = "member-1") -> None:
+        self.stage = stage
 
     def log(self, stage: str, step: int, record: Any) -> None:
-        if stage == "member-1":
+        if stage == self.stage:
             raise Stopped
+
+
+class Follower(Callback):
+    """What was done."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, int]] = []
+
+    def log(self, stage: str, step: int, record: Any) -> None:
+        self.seen.append((stage, step))
 
 
 @pytest.mark.usefixtures("empty_cache")
@@ -80,18 +95,42 @@ def test_members_have_fewer_epochs_all_the_same_number(
 def test_a_member_that_was_kept_sets_the_epochs_of_the_others(
     many: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset, tmp_path: Path
 ) -> None:
-    job = replace(many, members=2, minutes=1000.0, epochs=2)
-    epochs: list[tuple[str, int]] = []
-
-    class Counted(Callback):
-        def log(self, stage: str, step: int, record: Any) -> None:
-            epochs.append((stage, step))
-
+    job, follower = replace(many, members=2, minutes=1000.0, epochs=2), Follower()
     with pytest.raises(Stopped):
         fit(job, table, roles, corpus, resume=tmp_path, callbacks=[StopAfter()])
-    run = fit(job, table, roles, corpus, resume=tmp_path, callbacks=[Counted()])
-    assert [step for stage, step in epochs if stage == "member-2"] == [1, 2]
+    run = fit(job, table, roles, corpus, resume=tmp_path, callbacks=[follower])
+    assert [step for stage, step in follower.seen if stage == "member-2"] == [1, 2]
     assert np.isfinite(run.predict(["CCO"])).all()
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_pretraining_that_a_limit_ended_is_not_continued_after_an_interruption(
+    many: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    """Its encoder is that of the members that are finished, however much time there is when the others are trained."""
+    job, spent, follower = replace(many, members=2, partners=()), time.monotonic(), Follower()
+    expected = fit(job, table, roles, corpus, session=Session(deadline=spent))
+    first = Session(tmp_path / "states", callbacks=[StopAfter()], deadline=spent)
+    with pytest.raises(Stopped):
+        fit(job, table, roles, corpus, session=first)
+    fit(replace(job, members=1, weighting="none", epochs=0), table, roles, corpus)  # whose encoder is now in the cache
+    later = Session(tmp_path / "states", callbacks=[follower], deadline=time.monotonic() + 1000)
+    run = fit(job, table, roles, corpus, session=later)
+    assert follower.seen == [("member-2", 1)]
+    for one, two in ((run.pretrained, expected.pretrained), (run.model.state_dict(), expected.model.state_dict())):
+        assert [name for name, tensor in one.items() if not torch.equal(tensor, two[name])] == []
+    assert [path.name for path in (tmp_path / "states").glob("*.safetensors")] == ["finished.safetensors"]
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_methods_share_an_encoder_that_was_stopped_after_an_interruption(
+    many: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    job, follower = replace(many, members=1, minutes=SHORT), Follower()
+    with pytest.raises(Stopped):
+        compare(job, table, roles, corpus, baselines=[], resume=tmp_path, callbacks=[StopAfter("equal/finetune")])
+    compare(job, table, roles, corpus, baselines=[], resume=tmp_path, callbacks=[follower])
+    assert {stage for stage, _ in follower.seen} == {"equal/finetune"}
 
 
 def test_a_limit_that_is_not_reached_changes_nothing(

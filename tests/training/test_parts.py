@@ -1,6 +1,7 @@
 """A corpus of several parts, each of which objectives learn from with a weight of their own."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from molweight.datasets.internal import join_corpora
 from molweight.diagnostics import hypergrad_check
 from molweight.errors import ConfigError, OptionError
 from molweight.graphs import MoleculeDataset
+from molweight.mlo import LossFn
+from molweight.models import Pretrainer
 from molweight.training import generic_pretraining, search_weights
+from molweight.training._adaptive import adaptive_pretraining
 from molweight.training._batches import Batches, Corpus, part_batches
 from molweight.training._sources import with_parts
 
@@ -61,6 +65,34 @@ def test_copies_draw_from_their_part_and_share_the_batch(joined: MoleculeDataset
     source.load_state_dict(state)
     again = {name: loss(dict(model.named_parameters())).item() for name, loss in source.losses(model).items()}
     assert (later, first) == (16, again)
+
+
+def test_the_curvature_has_molecules_of_its_own_from_each_part(joined: MoleculeDataset) -> None:
+    data = datasets.load("freesolv").subset(range(100))
+    small = replace(SMALL, solver="cg", solve_batch_size=8)
+    job = with_parts(small, joined)
+    model, prepared = generic_pretraining(job, joined, torch.device("cpu"))
+
+    def source(job: Job) -> Corpus:
+        roles = datasets.split(data, "random")
+        return adaptive_pretraining(job, model, prepared, data, roles, device=torch.device("cpu")).corpus
+
+    drawn = source(job)
+    assert {name: part.size for name, part in drawn.solve_parts.items()} == {"own": 4, "zinc": 4}
+    start = drawn.state_dict()
+    first = {name: loss(dict(model.named_parameters())).item() for name, loss in _solved(drawn, model).items()}
+    after = drawn.state_dict()
+    assert [after["parts"][name]["at"] for name in ("own", "zinc")] == [0, 0]
+    assert [after["solve_parts"][name]["at"] for name in ("own", "zinc")] == [4, 4]
+    drawn.load_state_dict(start)
+    again = {name: loss(dict(model.named_parameters())).item() for name, loss in _solved(drawn, model).items()}
+    assert again == first
+    drawn.load_state_dict({key: value for key, value in after.items() if key != "solve_parts"})  # of an earlier version
+    assert not source(replace(job, solver="identity")).solve_parts
+
+
+def _solved(corpus: Corpus, model: Pretrainer) -> Mapping[str, LossFn]:
+    return corpus.losses(model, solve=True)
 
 
 def test_a_weight_is_learned_for_each(joined: MoleculeDataset) -> None:

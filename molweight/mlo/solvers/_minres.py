@@ -1,5 +1,6 @@
 """The reference for comparing solvers: dense for small matrices, otherwise MINRES to convergence."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,8 @@ __all__ = ["MinresReference", "Spectrum"]
 @dataclass(frozen=True)
 class Spectrum:
     """Facts about the matrix ``A`` from a reference solve.
+
+    After a product that is not finite, ``lowest``, ``highest`` and ``nearest`` are NaN.
 
     Args:
         variables: Size of ``A``.
@@ -69,26 +72,33 @@ class MinresReference(Solver):
         self, damping: float = 0.0, *, limit: int = 3_000, iterations: int = 300, tolerance: float = 1e-6
     ) -> None:
         """Store the options."""
-        if damping < 0 or limit < 0 or iterations < 1 or not 0 < tolerance < 1:
+        if not 0 <= damping < math.inf or limit < 0 or iterations < 1 or not 0 < tolerance < 1:
             raise ConfigError(
-                f"the reference needs damping >= 0, limit >= 0, iterations >= 1 and 0 < tolerance < 1, got {damping}, "
-                f"{limit}, {iterations} and {tolerance}."
+                "the reference needs a finite damping >= 0, limit >= 0, iterations >= 1 and 0 < tolerance < 1, got "
+                f"{damping}, {limit}, {iterations} and {tolerance}."
             )
         self.damping, self.limit, self.iterations, self.tolerance = damping, limit, iterations, tolerance
         self.spectra: list[Spectrum] = []
         """One entry per solve, in order."""
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:  # noqa: ARG002 (from zero)
-        """Solve, and append the estimated spectrum to :attr:`spectra`."""
+        """Solve, and append the estimated spectrum to :attr:`spectra`.
+
+        The answer is zero if a product is not finite.
+        """
         value, spectrum = self._dense(operator, b) if b.numel() <= self.limit else self._minres(operator, b)
         self.spectra.append(spectrum)
         done = Outcome.CONVERGED if spectrum.residual <= self.tolerance else Outcome.BUDGET_SPENT
+        if not (math.isfinite(spectrum.lowest) and math.isfinite(spectrum.residual)):
+            done = Outcome.NON_FINITE
         counts = (torch.full((), number, device=b.device) for number in (spectrum.products, int(done)))
         iterations, code = counts
         return Solution(value, Stats(iterations, b.new_tensor(spectrum.residual), code))
 
     def _dense(self, operator: Operator, b: Tensor) -> tuple[Tensor, Spectrum]:
         matrix = materialize(operator, b)
+        if not bool(matrix.isfinite().all()):
+            return self._failed("dense", b, b.numel())
         # Products of a symmetric operator are symmetric only up to rounding; `eigh` would read one triangle.
         # Eigenvalues instead of a factorisation, because they are also reported.
         values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
@@ -111,6 +121,8 @@ class MinresReference(Solver):
             for _ in range(2):
                 remainder = remainder - basis[: step + 1].T @ (basis[: step + 1] @ remainder)
             bands.below.append(float(remainder.norm()))
+            if not math.isfinite(bands.below[-1]):  # whatever is not finite in the product reaches this norm
+                return self._failed("minres", b, step + 1)
             # If the remainder is of rounding size, the Krylov space is invariant and the solution in it is exact. The
             # remainder's direction is noise, so it must not be normalised into the basis.
             exhausted = bands.below[-1] <= torch.finfo(b.dtype).eps * max(map(abs, bands.diagonal + bands.below))
@@ -125,6 +137,12 @@ class MinresReference(Solver):
         return value, self._spectrum(
             values, "minres", b, self._residual(operator(value), value, b), len(bands.diagonal) + 1
         )
+
+    def _failed(self, method: str, b: Tensor, products: int) -> tuple[Tensor, Spectrum]:
+        """The answer zero and an unknown spectrum, after a product that is not finite."""
+        value = 0 * b  # not finite where ``b`` is not
+        residual = self._residual(value, value, b)
+        return value, self._spectrum(b.new_tensor([math.nan]), method, b, residual, products)
 
     def _residual(self, product: Tensor, value: Tensor, b: Tensor) -> float:
         """The true residual, which unlike that of the recursion includes rounding errors."""
