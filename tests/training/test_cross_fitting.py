@@ -207,6 +207,17 @@ def test_plain_baselines_cost_no_training_and_share_the_test_molecules(
     assert "trees on descriptors" in result.run.report(tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_reference_of_an_attribution_keeps_the_features_of_the_molecule(ensemble: Run) -> None:
+    (found,) = ensemble.attribute(["Oc1ccncc1"], pairs=1)
+    assert found is not None
+    texts = ("CC1CCCCC1", found.smiles)
+    featured = (ensemble.model.with_features(ensemble.parse([text]).data) for text in texts)
+    saturated, own = (data.graphs([0], ensemble.device) for data in featured)
+    mixed = replace(saturated, columns=own.columns)
+    assert float(ensemble.model.predict(mixed)[0, 0]) == pytest.approx(found.reference, rel=1e-4)
+    assert abs(float(ensemble.predict(["CC1CCCCC1"])[0, 0]) - found.reference) > 1e-3
+
+
 def test_the_score_of_an_ensemble_is_read_under_its_present_and_its_earlier_name(ensemble: Run, tmp_path: Path) -> None:
     best = ensemble.finetuning.best
     ensemble.save(tmp_path / "run")
