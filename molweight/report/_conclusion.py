@@ -133,7 +133,7 @@ def judged_part(results: TestResults, kinds: Sequence[str]) -> tuple[TestResults
 
 
 def too_few_labels(results: TestResults, kinds: Sequence[str]) -> str:
-    """Why a test set is too small for a verdict, in words; empty if it is large enough.
+    """The reason why a test set is too small for a verdict, in words; empty if it is large enough.
 
     Args:
         results: Labels of the test set, of :func:`judged_part`.

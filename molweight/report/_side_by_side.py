@@ -88,7 +88,7 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
 
 
 def _select_title(subjects: Sequence[RunSummary]) -> str:
-    """What the score outside the test set is: an ensemble is trained on ``select`` and scored out of fold."""
+    """Title of the scores outside the test set: an ensemble is trained on ``select`` and scored out of fold."""
     fitted = any(subject.about["finetuning"].get("cross_fitting") for subject in subjects)
     return "select, or out of fold (ensemble)" if fitted else "select"
 
