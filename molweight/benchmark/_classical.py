@@ -19,7 +19,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import guarded_list, guarded_target, tasks_of
 from molweight.objectives.building_blocks import DESCRIPTOR_VALUES
 
-__all__ = ["ecfp_bits", "fit_classical"]
+__all__ = ["MOST_SETTINGS", "ecfp_bits", "fit_classical"]
 
 
 _BITS: Final = 2048
@@ -37,11 +37,13 @@ _GRID: Final[dict[str, list[dict[str, Any]]]] = {
         {"l2_regularization": 1.0, "max_depth": 4},
     ],
 }
-"""Settings tried on ``select``: four for each model."""
+"""Settings tried on ``select``, as many for each model."""
+MOST_SETTINGS: Final = len(_GRID["rf"])
+"""Number of settings of a model."""
 
 
 def fit_classical(
-    method: str, data: MoleculeDataset, splits: Splits, seed: int, *, most: int = 4
+    method: str, data: MoleculeDataset, splits: Splits, seed: int, *, most: int = MOST_SETTINGS
 ) -> tuple[dict[str, float], int]:
     """Fit a model per label on ``train``, choose its settings on ``select``, and evaluate ``test`` once.
 

@@ -121,7 +121,7 @@ class _Setting:
         return started - asked, time.perf_counter() - started
 
     def classical(self, cell: Cell) -> dict[str, Any]:
-        """A model without a graph, with as many settings as a neural method."""
+        """A model without a graph, with as many settings as a neural method, at most four; a peer has one."""
         if self.method.kind == "peer":
             peer = fit_chemprop if cell.method in CHEMPROP else fit_peer
             scores, tried = peer(cell.method, self.data, self.splits, cell.seed), 1
@@ -131,7 +131,7 @@ class _Setting:
         return {**scores, "settings": tried, "trials": 0, "steps": 0, "gradients": 0.0, "weights": {}}
 
     def neural(self, seed: int) -> dict[str, Any]:
-        """Every setting of the study; the best one on ``select`` is evaluated on the test set, once."""
+        """Every setting of the study; the one with the best score outside the test set is evaluated on it, once."""
         tried = [self._try(seed, setting) for setting in self.study.settings]
         sign = 1 if higher_is_better(self.data.metric or "") else -1
         best = max(tried, key=lambda found: sign * found.run.finetuning.best)

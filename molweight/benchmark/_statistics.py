@@ -43,6 +43,8 @@ class Contrast:
         low: Lower end of the 95 % bootstrap interval of the mean difference.
         high: Upper end.
         p: p value of the two-sided Wilcoxon signed-rank test, with Holm's correction for the number of methods.
+        direction: Sign of the sum of signed ranks, which that test is about: 1 if the reference is better, -1 if it is
+            worse, 0 for neither. A few large differences may give the mean difference the other sign.
     """
 
     method: str
@@ -54,6 +56,12 @@ class Contrast:
     low: float
     high: float
     p: float
+    direction: int
+
+    @property
+    def mean_disagrees(self) -> bool:
+        """Whether the mean difference has the opposite sign of the signed ranks."""
+        return self.effect * self.direction < 0
 
 
 def contrasts(results: pd.DataFrame, reference: str, level: float = 0.95) -> list[Contrast]:
@@ -98,6 +106,12 @@ def _wilcoxon(differences: Float64Array) -> float:
     return 1.0 if not differences.any() else float(stats.wilcoxon(differences).pvalue)
 
 
+def _signed_ranks(differences: Float64Array) -> int:
+    """Sign of the sum of the signed ranks; differences of zero have no rank."""
+    kept = differences[differences != 0]
+    return int(np.sign((np.sign(kept) * stats.rankdata(np.abs(kept))).sum()))
+
+
 def _contrast(method: str, pairs: "pd.Series[float]", p: float, level: float) -> Contrast:
     differences = np.asarray(pairs, dtype=np.float64)
     spread = float(differences.std(ddof=1))
@@ -111,7 +125,8 @@ def _contrast(method: str, pairs: "pd.Series[float]", p: float, level: float) ->
     wins = float((differences > 0).mean() + (differences == 0).mean() / 2)
     effect = mean / spread if varied else float("nan")
     means = pairs.groupby(level="table").mean()
-    return Contrast(method, len(differences), wins, len(means), int((means > 0).sum()), effect, *interval, p)
+    counts = len(means), int((means > 0).sum())
+    return Contrast(method, len(differences), wins, *counts, effect, *interval, p, _signed_ranks(differences))
 
 
 def holm(p: Sequence[float]) -> list[float]:

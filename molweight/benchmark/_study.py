@@ -56,8 +56,9 @@ class Study:
         job: Options of :class:`molweight.Job` that all neural methods share.
         variants: Further methods by name: changed options, and optionally ``of`` (the base method, ``"tapweight"`` by
             default), ``title`` and, for a search, ``trials``.
-        settings: Settings with which every neural method is run; the best one on ``select`` counts. Models without a
-            graph try the same number of their own settings.
+        settings: Settings with which every neural method is run; the best one on ``select`` counts, for an ensemble
+            the best one out of fold. Models without a graph try the same number of their own settings, at most four;
+            methods trained on all rows have one.
         split: Method of the split.
         protocol: ``"four-role"`` or ``"paper"``.
         corpus: Corpus to pretrain on.

@@ -7,6 +7,7 @@ from typing import Final
 
 import pandas as pd
 
+from molweight.benchmark._classical import MOST_SETTINGS
 from molweight.benchmark._figures import plot_ranks, plot_scores
 from molweight.benchmark._published import read_published
 from molweight.benchmark._statistics import ROUNDING, Contrast, contrasts, critical_difference, mean_ranks, spreads
@@ -115,10 +116,24 @@ def _trials(study: Study) -> str:
 
 
 def _settings(study: Study) -> str:
+    count, kinds = len(study.settings), {study.method(name).kind for name in study.methods}
     listed = "; ".join(f"`{dict(setting)}`" if setting else "the study's" for setting in study.settings)
-    if len(study.settings) == 1:
+    if count == 1:
         return f"Every method has one setting ({listed})."
-    return f"Every method tries {len(study.settings)} settings ({listed}) and keeps the one that is best on select."
+    chosen = "best on select" + ("; an ensemble keeps the one that is best out of fold" if _has_ensemble(study) else "")
+    words = [f"Every method with an encoder tries {count} settings ({listed}) and keeps the one that is {chosen}."]
+    if "classical" in kinds:
+        words.append(f"Models without a graph try {min(count, MOST_SETTINGS)} settings of their own.")
+    if "peer" in kinds:
+        words.append("Methods trained on all rows have one setting.")
+    return " ".join(words)
+
+
+def _has_ensemble(study: Study) -> bool:
+    """Whether a method fits an ensemble, which has no role ``select``."""
+    methods = [found for name in study.methods if (found := study.method(name)).kind not in ("classical", "peer")]
+    own = [{**study.job, **method.changes, **setting} for method in methods for setting in study.settings]
+    return any(options.get("members", 1) != 1 for options in own)
 
 
 def _scores(study: Study, good: pd.DataFrame) -> str:
@@ -274,9 +289,10 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
     for item in found:
         other = study.method(item.method).title
         if item.p < _LEVEL:
-            verb = "better" if item.low + item.high > 0 else "worse"
+            verb = "better" if item.direction > 0 else "worse"
             lines.append(
                 f"{title} is {verb} than {other} (Wilcoxon, Holm, p = {item.p:.2g}, {item.wins:.0%} of pairs won)."
+                f"{_contrary(item)}"
             )
         else:
             lines.append(
@@ -284,6 +300,14 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
                 f"{_range(item)}."
             )
     return lines or ["Nothing can be compared yet."]
+
+
+def _contrary(item: Contrast) -> str:
+    """A sentence if the mean difference contradicts the test, as one run that has diverged can make it do."""
+    if not item.mean_disagrees:
+        return ""
+    word = "worse" if item.direction > 0 else "better"
+    return f" In the mean it is {word}, because of a few large differences ({_range(item)})."
 
 
 def _range(item: Contrast) -> str:

@@ -37,7 +37,10 @@ _SHOWN: Final = 10
 
 
 def run(options: Namespace) -> None:
-    """Predict, score, print."""
+    """Predict, score, print.
+
+    The score is that of the rows with an exact label, which are counted as ``labelled``; ``molecules`` are all rows.
+    """
     begin(options)
     options = with_standard_form(options)
     model = load(options.run, options.device)
@@ -50,19 +53,22 @@ def run(options: Namespace) -> None:
     found = score(metric, labels, predicted, targets)
     bounds, ranked = violated_bounds(data, everything, predicted), rankings(labels, predicted, targets)
     classes = class_accuracy(labels, predicted) if task == "multiclass" else {}
-    lines = [f"{metric} on {data.name} ({len(data)} molecules): {format_score(found.value)}"]
+    labelled = ~np.isnan(labels).all(axis=1)
+    scored, word = int(labelled.sum()), "" if labelled.all() else "labelled "
+    sample = f"{scored} {word}of {len(data)} molecules" if word else f"{len(data)} molecules"
+    lines = [f"{metric} on {data.name} ({sample}): {format_score(found.value)}"]
     if metric == "scaled_rmse" or "," in metric:
         lines = [f"{'skill' if ',' in metric else metric} on {lines[0].partition(' on ')[2]}"]
         lines += [format_endpoints(labels, predicted, targets, metric)]
     lines += [f"{name.replace('_', ' ')}: {value:.4f}" for name, value in classes.items()]
     lines += format_rankings(ranked) + format_bounds(bounds)
     seen = model.seen(list(data.smiles))
-    known = None if seen is None else int(seen.sum())
+    known = None if seen is None else int((seen & labelled).sum())
     if known:
-        lines += [
-            f"{known} of {len(data)} molecules were used to train or select the model, so this score is too optimistic"
-        ]
-    shown = {"data": data.name, "molecules": len(data), "seen": known, **asdict(found), **classes}
+        used = f"{known} of {scored} {word}molecules were used"
+        lines += [f"{used} to train or select the model, so this score is too optimistic"]
+    counts = {"molecules": len(data), "labelled": scored, "seen": known}
+    shown = {"data": data.name, **counts, **asdict(found), **classes}
     ranking = {name: asdict(item) for name, item in ranked.items()}
     result(options, {**shown, "violated_bounds": bounds, "ranking": ranking}, "\n".join(lines))
 

@@ -53,7 +53,8 @@ def run(options: Namespace) -> None:
     if not found:
         raise DataError(f"{options.input}: none of the first {len(records)} rows has a valid molecule.")
     items = [Explained(row, item.smiles, item.target, item.output, item.reference, item.atoms) for row, item in found]
-    page = render_explanation(Path(options.run).resolve().name, items, _unit(model, found[0][1].target))
+    name, unit = Path(options.run).resolve().name, _unit(model, found[0][1].target)
+    page = render_explanation(name, items, unit, graph_only=not model.model.feature_names())
     write_file(Path(options.output), page.encode())
     with table_writer(
         options.atoms, ["row", "smiles", "target", "atom", "share", "error"], default=None, safe=options.safe_csv

@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.base import ClassifierMixin
 
 from molweight.arrays import AnyArray
+from molweight.errors import DataError
 from molweight.estimators._base import TapWeightEstimator
 from molweight.estimators._labels import (
     decode_classes,
@@ -15,6 +16,7 @@ from molweight.estimators._labels import (
     most_probable,
     one_hot,
     side_by_side,
+    weighing,
 )
 
 __all__ = ["TapWeightClassifier"]
@@ -102,16 +104,24 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803 - scikit-learn's name
         """Accuracy, averaged over the columns of ``y``, without missing labels and rows without a valid molecule.
 
+        Columns without any label are left out of the average.
+
         Args:
             X: ``n`` SMILES.
             y: ``n`` or ``n x T`` labels.
             sample_weight: Weight of each row.
+
+        Raises:
+            DataError: If no column has a label, or no row a valid molecule.
         """
         probability, usable = self._predict_to_score(X)
         truth, predicted = (
             np.asarray(values, dtype=object).reshape(len(values), -1) for values in (y, self._decoded(probability))
         )
-        known = ~pd.isna(truth) & usable[:, None]
+        known = weighing(~pd.isna(truth) & usable[:, None], sample_weight)
+        scored = known.any(axis=0)
+        if not scored.any():
+            raise DataError("y: no row with a valid molecule has a label, so there is no score. Score labelled rows.")
         right = np.zeros(truth.shape, dtype=bool)
         right[known] = truth[known] == predicted[known]
-        return float(np.mean(known_mean(right, known, sample_weight)))
+        return float(np.mean(known_mean(right[:, scored], known[:, scored], sample_weight)))

@@ -10,7 +10,16 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from molweight.arrays import AnyArray
 from molweight.errors import ConfigError, DataError
 
-__all__ = ["decode_classes", "encode_classes", "known_mean", "most_probable", "numbers", "one_hot", "side_by_side"]
+__all__ = [
+    "decode_classes",
+    "encode_classes",
+    "known_mean",
+    "most_probable",
+    "numbers",
+    "one_hot",
+    "side_by_side",
+    "weighing",
+]
 
 
 def encode_classes(y: Any) -> tuple[AnyArray, list[AnyArray]]:
@@ -142,8 +151,14 @@ def _array(y: Any) -> AnyArray:
     return labels
 
 
+def weighing(known: AnyArray, weights: Any = None) -> AnyArray:
+    """The known entries that count in a score: those in rows with a positive weight."""
+    found: AnyArray = known if weights is None else known & (np.asarray(weights, dtype=np.float64) > 0)[:, None]
+    return found
+
+
 def known_mean(values: AnyArray, known: AnyArray, weights: Any = None) -> AnyArray:
-    """Weighted mean of each column of ``values`` over its known entries."""
+    """Weighted mean of each column of ``values`` over its known entries, of which every column has one that counts."""
     weight = known * (1.0 if weights is None else np.asarray(weights, dtype=np.float64)[:, None])
     mean: AnyArray = (np.where(known, values, 0.0) * weight).sum(axis=0) / weight.sum(axis=0)
     return mean

@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from molweight.arrays import AnyArray
+from molweight.errors import DataError
 from molweight.estimators._base import TapWeightEstimator
-from molweight.estimators._labels import known_mean, numbers
+from molweight.estimators._labels import known_mean, numbers, weighing
 
 __all__ = ["TapWeightRegressor"]
 
@@ -60,15 +61,28 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803 - scikit-learn's name
         """R², averaged over the columns of ``y``, without missing labels and rows without a valid molecule.
 
+        Columns whose labels are all equal or missing are left out of the average, because R² is undefined for them.
+        This differs from :func:`sklearn.metrics.r2_score`, which counts them as 0 or 1.
+
         Args:
             X: ``n`` SMILES.
             y: ``n`` or ``n x T`` numbers, NaN for a missing label.
             sample_weight: Weight of each row.
+
+        Raises:
+            DataError: If no column has two different labels, or no row has a valid molecule.
         """
         truth = numbers(y)
         truth = truth[:, None] if truth.ndim == 1 else truth
         predicted, usable = self._predict_to_score(X)
-        known = ~np.isnan(truth) & usable[:, None]
+        known = weighing(~np.isnan(truth) & usable[:, None], sample_weight)
+        varied = np.array([len(np.unique(column[own])) > 1 for column, own in zip(truth.T, known.T, strict=True)])
+        if not varied.any():
+            raise DataError(
+                "y: no column has two different labels in rows with a valid molecule, so R² is undefined. Score more "
+                "rows, or use a metric of scikit-learn that is defined for them: scoring='neg_mean_absolute_error'."
+            )
+        truth, predicted, known = truth[:, varied], predicted[:, varied], known[:, varied]
         centre = known_mean(truth, known, sample_weight)
         residual = known_mean((truth - predicted) ** 2, known, sample_weight)
         return float(np.mean(1 - residual / known_mean((truth - centre) ** 2, known, sample_weight)))

@@ -12,8 +12,10 @@ class TaskOptions:
     """Steps on labelled molecules.
 
     Args:
-        task_batch_size: Labelled molecules per step.
-        finetune_lr: Learning rate.
+        task_batch_size: Labelled molecules per step in level 2 and in the finetuning of a single model; members of an
+            ensemble have their own.
+        finetune_lr: Learning rate of level 2 and of the finetuning of a single model; members of an ensemble have
+            their own.
 
     Raises:
         ConfigError: If an option is of the wrong kind or out of range.

@@ -30,7 +30,7 @@ def summary_section(subject: RunSummary) -> Section:
         ],
         *([["classes", classes]] if (classes := format_classes(data)) else []),
         ["split", str(data.get("split_definition", "-"))],
-        ["roles", _protocol(data)],
+        ["roles", _roles(subject)],
         ["encoder", f"{options['encoder']} {_inline(options['encoder_options'])}"],
         ["objectives", ", ".join(options["objectives"]) if subject.records else "none trained in this run"],
         ["weighting and solver", f"{options['weighting']}, {options['solver']}"],
@@ -45,13 +45,26 @@ def _model_row(tuned: Mapping[str, Any], metric: str) -> list[str]:
     found = tuned.get("cross_fitting")
     if not found:
         return ["kept epoch", f"{tuned['best_epoch']}, {metric} on select {number(tuned['best'])}"]
-    return ["ensemble", f"{found['members']} members, {tuned['best_epoch']} epochs; {metric} {number(tuned['best'])}"]
+    score = f"{metric} out of fold {number(tuned['best'])}"
+    return ["ensemble", f"{found['members']} members, {tuned['best_epoch']} epochs; {score}"]
 
 
-def _protocol(data: Mapping[str, Any]) -> str:
-    if data.get("protocol") == "paper":
-        return "the weights and the checkpoint are chosen on the same molecules (protocol paper)"
-    return "the weights are learned on meta, the checkpoint is chosen on select, test is evaluated once"
+def _roles(subject: RunSummary) -> str:
+    """The use of each role of the data in this run."""
+    data, fitted = subject.about["data"], subject.about["finetuning"].get("cross_fitting")
+    learned = any("meta_loss" in record for record in subject.records)
+    paper = data.get("protocol") == "paper"
+    said = ["the weights are learned on meta"] if learned else []
+    if fitted:
+        parts = "members and partners" if len(fitted.get("weights", {})) > 1 else "members"
+        said.append(f"{parts} are cross-fitted on train, meta and select{' (the same as meta)' if paper else ''}")
+    elif learned and paper:
+        said = ["the weights and the checkpoint are chosen on the same molecules (protocol paper)"]
+    else:
+        said.append("the checkpoint is chosen on select")
+    if data.get("sizes", {}).get("test", 1):
+        said.append("test is evaluated once")
+    return ", ".join(said)
 
 
 def _inline(options: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from molweight.report._format import metric_name, number, spread, verdict
 from molweight.report._rare_classes import FEWEST_OF_CLASS, judged_targets, rare_classes
 from molweight.report._run_summary import TestResults, method_title
 
-__all__ = ["FEWEST", "Conclusion", "conclude"]
+__all__ = ["FEWEST", "Conclusion", "conclude", "judged_part", "too_few_labels"]
 
 FEWEST: Final = 20
 """Minimum number of labelled test molecules for a verdict."""
@@ -111,26 +111,49 @@ def _further(results: TestResults, method: str, metric: str, kinds: Sequence[str
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
+def judged_part(results: TestResults, kinds: Sequence[str]) -> tuple[TestResults, str]:
+    """The targets with enough labels of both classes for a verdict, and a remark on those that are left out.
+
+    Args:
+        results: Labels and predictions of the test set.
+        kinds: ``"classification"`` or ``"regression"`` for each target.
+
+    Returns:
+        The results, without the labels of targets that are left out, and the remark as a sentence with a leading blank;
+        the results themselves and an empty remark if no target is left out, or all would be.
+    """
+    judged, scored = judged_targets(results.targets, kinds), ~np.isnan(results.targets).all(axis=0)
+    left_out = int((scored & ~judged).sum())
+    if not left_out or not judged.any():
+        return results, ""
+    part = replace(results, targets=np.where(judged, results.targets, np.nan).astype(np.float32))
+    return part, (
+        f" Without {left_out} of {len(kinds)} targets, which have fewer than {FEWEST_OF_CLASS} labels of a class."
+    )
+
+
+def too_few_labels(results: TestResults, kinds: Sequence[str]) -> str:
+    """The reason why a test set is too small for a verdict, in words; empty if it is large enough.
+
+    Args:
+        results: Labels of the test set, of :func:`judged_part`.
+        kinds: ``"classification"`` or ``"regression"`` for each target.
+    """
+    molecules, rare = _labelled(results), rare_classes(results.targets, kinds)
+    if molecules < FEWEST:
+        return f"{molecules} test molecules are too few ({FEWEST} are needed)"
+    return f"{rare} in the test set ({FEWEST_OF_CLASS} are needed)" if rare else ""
+
+
 def _verdict(
     results: TestResults, method: str, metric: str, kinds: Sequence[str], gains: Mapping[str, Interval]
 ) -> str:
-    """A few sentences on the comparison with the cheap baselines; no verdict on too few molecules, or of a class.
-
-    Targets with too few labels of a class are left out of a verdict on several targets.
-    """
-    judged, scored = judged_targets(results.targets, kinds), ~np.isnan(results.targets).all(axis=0)
-    left_out, remark = int((scored & ~judged).sum()), ""
-    if left_out and judged.any():
-        results = replace(results, targets=np.where(judged, results.targets, np.nan).astype(np.float32))
-        gains = _compared(results, method, metric)[1]
-        remark = (
-            f" Without {left_out} of {len(kinds)} targets, which have fewer than {FEWEST_OF_CLASS} labels of a class."
-        )
-    molecules, rare = _labelled(results), rare_classes(results.targets, kinds)
-    if molecules < FEWEST:
-        return f"No verdict: {molecules} test molecules are too few ({FEWEST} are needed)."
-    if rare:
-        return f"No verdict: {rare} in the test set ({FEWEST_OF_CLASS} are needed)."
+    """A few sentences on the comparison with the cheap baselines; no verdict on too few molecules, or of a class."""
+    part, remark = judged_part(results, kinds)
+    if few := too_few_labels(part, kinds):
+        return f"No verdict: {few}."
+    if remark:
+        gains = _compared(part, method, metric)[1]
     compared = [name for name in _CHEAP if name in gains] or list(gains)[:1]
     if not compared:
         return "No verdict: no baseline was evaluated on these molecules."

@@ -13,9 +13,13 @@ from molweight.report._section import Card, Section
 __all__ = ["Explained", "render_explanation"]
 
 _SHARES: Final = (
-    "Each atom's share of the prediction, in {unit}: a Shapley value. The shares of a molecule and the output for the "
-    "saturated hydrocarbon of the same skeleton add up to its output. Orange raises the output, blue lowers it; the "
-    "strongest atom of each molecule has the full colour."
+    "Each atom's share of the prediction, in {unit}: a Shapley value. The shares of a molecule and {start} add up to "
+    "its output. Orange raises the output, blue lowers it; the strongest atom of each molecule has the full colour."
+)
+_HYDROCARBON: Final = "the output for the saturated hydrocarbon of the same skeleton"
+_MIXED: Final = (
+    "the output with its graph replaced by the saturated hydrocarbon of the same skeleton, other inputs unchanged (not "
+    "the prediction for that hydrocarbon, whose features are different),"
 )
 _CARE: Final = (
     "Shares describe this model, not chemistry. In an ensemble only the graph members respond to single atoms, so "
@@ -33,7 +37,8 @@ class Explained:
         smiles: The molecule.
         target: Name of the target.
         output: The prediction; for classes its logit.
-        reference: The output for the saturated hydrocarbon of the same skeleton.
+        reference: The output with the graph replaced by the saturated hydrocarbon of the same skeleton, and all other
+            inputs unchanged.
         atoms: Share of each atom.
     """
 
@@ -45,16 +50,18 @@ class Explained:
     atoms: FloatArray
 
 
-def render_explanation(name: str, found: Sequence[Explained], unit: str) -> str:
+def render_explanation(name: str, found: Sequence[Explained], unit: str, *, graph_only: bool = True) -> str:
     """The page.
 
     Args:
         name: Name of the run.
         found: The predictions to draw.
         unit: Unit of the shares: ``"logits"``, or ``"units of the label"``.
+        graph_only: Whether the model reads nothing but the graph, so that the reference is its prediction for the
+            hydrocarbon.
     """
-    words = [_SHARES.format(unit=unit), _CARE]
-    cards = [_card(place, item) for place, item in enumerate(found)]
+    words = [_SHARES.format(unit=unit, start=_HYDROCARBON if graph_only else _MIXED), _CARE]
+    cards = [_card(place, item, graph_only=graph_only) for place, item in enumerate(found)]
     return page(
         f"{name}: atoms",
         "Atoms that the predictions of a run depend on",
@@ -62,10 +69,10 @@ def render_explanation(name: str, found: Sequence[Explained], unit: str) -> str:
     )
 
 
-def _card(place: int, item: Explained) -> Card:
-    strongest = strongest_atoms(item.atoms)
-    said = (
-        f"{item.target}: {number(item.output)} = hydrocarbon {number(item.reference)} and atoms {item.atoms.sum():+.4g}"
-    )
+def _card(place: int, item: Explained, *, graph_only: bool) -> Card:
+    strongest, reference = strongest_atoms(item.atoms), number(item.reference)
+    mixed = f"{reference} (graph replaced by the hydrocarbon, other inputs unchanged)"
+    start = f"hydrocarbon {reference}" if graph_only else mixed
+    said = f"{item.target}: {number(item.output)} = {start} and atoms {item.atoms.sum():+.4g}"
     svg = draw_shares(item.smiles, item.atoms, f"atoms{place}", f"{strongest}.")
     return Card(svg, [said, strongest, f"row {item.row}", item.smiles])

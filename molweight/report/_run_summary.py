@@ -80,7 +80,7 @@ class Method:
 
     Args:
         name: Its name.
-        select: Score of the checkpoint on ``select``.
+        select: Score of the checkpoint on ``select``; of an ensemble, out of fold; NaN if there is none.
         weights: Weight per objective at the end of adaptive pretraining; empty without any.
         seconds: Duration, without generic pretraining.
         findings: Sentences on problems in its adaptive pretraining.

@@ -11,14 +11,14 @@ from molweight._yaml import load_yaml
 from molweight.datasets.internal import higher_is_better
 from molweight.errors import ConfigError, DataError
 from molweight.report._bootstrap import Interval, bootstrap, interval
+from molweight.report._conclusion import judged_part, too_few_labels
 from molweight.report._format import direction, metric_name, number, spread, verdict
 from molweight.report._line_charts import lines
-from molweight.report._rare_classes import rare_classes
 from molweight.report._render import page
 from molweight.report._run_summary import RunSummary, method_title
 from molweight.report._section import Figure, Section, Table
 from molweight.report._training_sections import history_series
-from molweight.report._uncertainty_section import numbers_section
+from molweight.report._uncertainty_section import errors_section
 
 __all__ = ["render_side_by_side"]
 
@@ -67,13 +67,7 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
     first = subjects[0]
     found = {subject.name: _interval(subject) for subject in subjects}
     gains = {subject.name: _gain(first, subject) for subject in subjects[1:]}
-    rare = rare_classes(first.test_results.targets, first.kinds) if first.test_results is not None else ""
-    words = [
-        f"{name} against {first.name}: {f'no verdict, {rare}' if rare else verdict(gain)} "
-        f"(gain {number(gain.value, 3)}, 95 % interval {spread(gain)})."
-        for name, gain in gains.items()
-        if gain is not None
-    ]
+    words = [judgement for subject in subjects[1:] if (judgement := _judgement(first, subject))]
     apart = [name for name, gain in gains.items() if gain is None]
     if apart:
         words.append(
@@ -87,10 +81,36 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
         metric = f"{metric_name(subject.metric)} ({direction(subject.metric)})"
         against = "-" if gain is None else f"{number(gain.value, 3)} ({spread(gain)})"
         rows.append([subject.name, metric, *shown, against, number(float(subject.about["finetuning"]["best"]))])
-    header = ["run", "metric", "test", "95 % interval", f"gain over {first.name}", "select"]
+    header = ["run", "metric", "test", "95 % interval", f"gain over {first.name}", _select_title(subjects)]
     caption = "Scores; a positive gain means that the run is better than the first one, on the same draws of molecules"
     words.append("Runs that differ only in the seed show how much a score varies by chance.")
     return Section("scores", "Test scores", words, tables=[Table(caption, header, rows)])
+
+
+def _select_title(subjects: Sequence[RunSummary]) -> str:
+    """Title of the scores outside the test set: an ensemble is trained on ``select`` and scored out of fold."""
+    fitted = any(subject.about["finetuning"].get("cross_fitting") for subject in subjects)
+    return "select, or out of fold (ensemble)" if fitted else "select"
+
+
+def _judgement(first: RunSummary, other: RunSummary) -> str:
+    """The verdict on a run against the first one, by the rules of a run against its baselines; empty without a gain."""
+    (one, remark), (two, _) = _judged(first), _judged(other)
+    gain = _gain(one, two)
+    if gain is None or one.test_results is None:
+        return ""
+    if few := too_few_labels(one.test_results, one.kinds):
+        return f"{other.name} against {first.name}: no verdict, {few}."
+    found = f"{verdict(gain)} (gain {number(gain.value, 3)}, 95 % interval {spread(gain)})"
+    return f"{other.name} against {first.name}: {found}.{remark}"
+
+
+def _judged(subject: RunSummary) -> tuple[RunSummary, str]:
+    """The run with those of its test labels that a verdict is based on, and a remark on the others."""
+    if subject.test_results is None:
+        return subject, ""
+    part, remark = judged_part(subject.test_results, subject.kinds)
+    return replace(subject, test_results=part), remark
 
 
 def _interval(subject: RunSummary) -> Interval | None:
@@ -136,7 +156,7 @@ def _ensemble_section(subjects: Sequence[RunSummary]) -> Section:
     found = bootstrap(first.metric, opened[0].targets, {"mean": mean})[0]["mean"]
     score = f"{metric_name(first.metric)} of the mean prediction: {number(found.value)}, 95 % interval {spread(found)}."
     words = f"{score} Standard deviation over the {len(subjects)} runs, not scaled, against the errors of the mean."
-    section = numbers_section(first.task, opened[0].targets, mean, deviation, words)
+    section = errors_section(first.kinds, opened[0].targets, mean, deviation, words)
     return replace(section, title="As an ensemble")
 
 

@@ -1,5 +1,6 @@
 """The section on predicted uncertainties, for one run or for several as an ensemble."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from molweight.report._line_charts import lines
 from molweight.report._run_summary import RunSummary
 from molweight.report._section import Figure, Section, Table
 
-__all__ = ["numbers_section", "spread_section"]
+__all__ = ["errors_section", "numbers_section", "spread_section"]
 
 
 _LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
@@ -42,12 +43,26 @@ def spread_section(subject: RunSummary) -> Section:
         return Section("uncertainty", _TITLE, [_NONE])
     words = f"{_how(subject)}, against the errors on the test set."
     predictions = opened.predictions[subject.method]
-    if len(set(subject.kinds)) == 1:
-        return numbers_section(subject.task, opened.targets, predictions, opened.deviations, words)
-    numbers = [place for place, kind in enumerate(subject.kinds) if kind == "regression"]
-    targets, deviations = opened.targets[:, numbers], opened.deviations[:, numbers]
+    return errors_section(subject.kinds, opened.targets, predictions, opened.deviations, words)
+
+
+def errors_section(
+    kinds: Sequence[str], targets: FloatArray, predictions: FloatArray, deviations: FloatArray, words: str
+) -> Section:
+    """How well deviations predict errors; of targets of both kinds, only the numbers, because errors are not pooled.
+
+    Args:
+        kinds: ``"classification"`` or ``"regression"`` for each target.
+        targets: ``n x T``, NaN where missing.
+        predictions: ``n x T``.
+        deviations: ``n x T``.
+        words: Origin of the deviations, in words.
+    """
+    if len(set(kinds)) == 1:
+        return numbers_section(kinds[0], targets, predictions, deviations, words)
+    numbers = [place for place, kind in enumerate(kinds) if kind == "regression"]
     words = f"{words} Only targets that are numbers are included."
-    return numbers_section("regression", targets, predictions[:, numbers], deviations, words)
+    return numbers_section("regression", targets[:, numbers], predictions[:, numbers], deviations[:, numbers], words)
 
 
 def numbers_section(

@@ -36,7 +36,9 @@ class Attribution:
         smiles: The molecule.
         target: Name of the target.
         output: Output of the model: the label in its own unit, or for classes the logit.
-        reference: The output for the saturated hydrocarbon of the same skeleton.
+        reference: The output for the saturated hydrocarbon of the same skeleton. For a model that also reads features
+            of the whole molecule, as an ensemble does, only the graph is replaced by the hydrocarbon and these other
+            inputs are unchanged, so this is not the prediction for the hydrocarbon.
         atoms: Share of each atom, in RDKit's order of the atoms, ``N``.
         errors: Standard error of each share due to the limited number of sampled orders, ``N``.
     """
@@ -56,8 +58,9 @@ def attribute_atoms(
 
     The players are the atoms. An absent atom is replaced by a saturated carbon with the same neighbours, and a bond
     between two absent atoms by a single bond. The reference is therefore the saturated hydrocarbon with the same
-    skeleton, a molecule whose output is in the range of the labels. The output for masked atoms, which a finetuned head
-    has never seen, may be far outside this range. Atoms enter one after another, in random orders and in their
+    skeleton, a molecule whose output is in the range of the labels; columns of features are those of the original
+    molecule. The output for masked atoms, which a finetuned head has never seen, may be far outside this range. Atoms
+    enter one after another, in random orders and in their
     reverses; an atom's share is the mean change of the output when it enters. The shares in one order sum to the total
     change, and so do their means. Orders are sampled from the canonical order of the atoms, and equivalent atoms get
     the mean of their shares, which differ only by sampling error, so the shares do not depend on how the molecule is

@@ -186,7 +186,8 @@ def _methods(run: ReportedRun) -> list[Method]:
 
 def _method(values: Mapping[str, Any]) -> Method:
     messages = [finding["message"] for finding in values["findings"]]
-    select = math.nan if values["select"] is None else float(values["select"])
+    score = values["select"] if values.get("out_of_fold") is None else values["out_of_fold"]  # earlier: in select, too
+    select = math.nan if score is None else float(score)
     return Method(values["method"], select, dict(values["weights"]), float(values["seconds"]), messages)
 
 

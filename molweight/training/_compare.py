@@ -46,11 +46,12 @@ class Row:
     Args:
         method: Name of the method.
         test: Score on the test set; NaN without one.
-        select: Score of the selected checkpoint on ``select``; out of fold for an ensemble; ``None`` for a plain
-            baseline.
+        select: Score of the selected checkpoint on ``select``; ``None`` for a plain baseline, and for an ensemble,
+            which is trained on ``select``.
         weights: Weight per objective at the end of adaptive pretraining; empty without any.
         seconds: Duration, without generic pretraining.
         findings: Problems in its adaptive pretraining.
+        out_of_fold: Score of an ensemble on all rows but the test set, out of fold; ``None`` for other methods.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Row:
     weights: dict[str, float]
     seconds: float
     findings: list[Finding] = field(default_factory=list)
+    out_of_fold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,9 @@ def _merged(runs: Mapping[str, Run], plain: Mapping[str, TestResults]) -> Run:
 def _row(name: str, run: Run) -> Row:
     opened = run.splits is not None and len(run.splits.test) > 0
     test = run.evaluate("test") if opened else Score(math.nan, {}, {})
-    return Row(name, test, run.finetuning.best, run.weights, run.seconds, run.findings)
+    best = run.finetuning.best
+    select, out_of_fold = (None, best) if run.finetuning.cross_fitting else (best, None)
+    return Row(name, test, select, run.weights, run.seconds, run.findings, out_of_fold)
 
 
 def _as_json(row: Row) -> dict[str, Any]:
@@ -214,6 +218,9 @@ def _as_json(row: Row) -> dict[str, Any]:
     values = asdict(row)
     if not math.isfinite(row.test.value):
         values["test"]["value"] = None
+    for name in ("select", "out_of_fold"):
+        if values[name] is not None and not math.isfinite(values[name]):
+            values[name] = None
     return values
 
 

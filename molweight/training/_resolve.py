@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
@@ -70,6 +71,8 @@ _PLAIN: Final = {**vars(EncoderOptions()), **vars(PretrainingOptions())}
 """Defaults of the options that determine the source of an encoder."""
 _OF_SINGLE_MODELS: Final = ("finetune_restarts", "finetune_proximal_strength", "patience")
 """Options of finetuning that only a single model has."""
+_OF_LEVEL_2: Final = ("finetune_lr", "task_batch_size")
+"""Options of the steps on labelled molecules in adaptive pretraining and in the finetuning of a single model."""
 _WITH_TASK: Final = {
     "stop_when_decided": (Needs.HYPERGRADIENT,),
     "learn": (Needs.HYPERGRADIENT,),
@@ -112,15 +115,26 @@ def warn_idle(job: Job) -> None:
     Args:
         job: The options, resolved.
     """
-    plain = vars(FinetuningOptions())
-    changed = [name for name in _OF_SINGLE_MODELS if getattr(job, name) != plain[name]]
-    if job.members != 1 and changed:
-        _LOG.warning(
-            "%s: no effect, because members of an ensemble are finetuned once, for a fixed number of epochs. For a "
-            "single model: %s",
-            ", ".join(str(Message(mention(name, getattr(job, name)))) for name in changed),
-            Message(mention("members", 1)),
-        )
+    if job.members == 1:
+        return
+    _warn_of(job, _OF_SINGLE_MODELS, "members of an ensemble are finetuned once, for a fixed number of epochs")
+    if not _trains_level_2(job):
+        reason = "members of an ensemble have their own, and no level 2 of adaptive pretraining is trained"
+        _warn_of(job, _OF_LEVEL_2, reason)
+
+
+def _warn_of(job: Job, names: Sequence[str], reason: str) -> None:
+    """Warn of options that were changed without effect."""
+    plain = vars(Job())
+    changed = [str(Message(mention(name, getattr(job, name)))) for name in names if getattr(job, name) != plain[name]]
+    if changed:
+        single = Message(mention("members", 1))
+        _LOG.warning("%s: no effect, because %s. For a single model: %s", ", ".join(changed), reason, single)
+
+
+def _trains_level_2(job: Job) -> bool:
+    """Whether adaptive pretraining finetunes a copy of the model by gradient steps."""
+    return job.adapts and weightings.get(job.weighting).needs.task and job.task_level != "closed_form"
 
 
 def _has_sources(job: Job) -> bool:

@@ -405,6 +405,44 @@ def test_a_constant_lead_is_better_and_not_worse() -> None:
     assert "no corrected p value" not in page
 
 
+@pytest.mark.parametrize(("sign", "ranks", "mean"), [(1, "better", "worse"), (-1, "worse", "better")])
+def test_one_run_that_diverges_does_not_turn_the_verdict(sign: int, ranks: str, mean: str) -> None:
+    leads = [*(sign * 0.1 * number for number in range(1, 16)), -50.0 * sign]
+    table = results({"tapweight": [1.0] * 16, "equal": [1.0 - lead for lead in leads]})
+    table["table"], table["seed"] = "freesolv", [*range(16)] * 2
+    table["versions.molweight"], table["machine"], table["steps"], table["gradients"] = "1", "m", 1, 4
+    table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
+    (item,) = contrasts(table, "tapweight")
+    assert (item.direction, item.mean_disagrees) == (sign, True)
+    page = format_page(study(), table, "t")
+    assert f"TapWeight, identity solver is {ranks} than equal weights" in page
+    assert f"In the mean it is {mean}, because of a few large differences (95 % CI from" in page
+    usual = table[table["seed"] < 15]
+    assert not contrasts(usual, "tapweight")[0].mean_disagrees
+    assert "In the mean" not in format_page(study(), usual, "t")
+
+
+SETTINGS = [{}, {"finetune_lr": 3e-4}, {"finetune_lr": 1e-4}, {"epochs": 1}, {"epochs": 3}]
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        (["tapweight"], "keeps the one that is best on select. Options"),
+        (["tapweight", "ecfp_rf"], "best on select. Models without a graph try 4 settings of their own. Options"),
+        (["tapweight", "forest_ecfp"], "best on select. Methods trained on all rows have one setting. Options"),
+        (["tapweight", "ensemble"], "best on select; an ensemble keeps the one that is best out of fold. Options"),
+    ],
+)
+def test_the_page_says_which_methods_try_settings(methods: list[str], said: str) -> None:
+    table = results({method: [1.0, 2.0] for method in methods})
+    table["versions.molweight"], table["machine"], table["steps"], table["gradients"] = "1", "m", 1, 4
+    table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
+    page = format_page(study(methods=methods, settings=SETTINGS), table, "t")
+    assert "Every method with an encoder tries 5 settings (the study's; `{'finetune_lr': 0.0003}`;" in page
+    assert said in page
+
+
 def test_too_few_pairs_for_any_p_value_are_said() -> None:
     values = {"tapweight": [1.0, 2.0, 3.0, 4.0], "equal": [1.5, 2.6, 3.7, 4.8], "scratch": [2.0, 3.1, 4.2, 5.3]}
     table = results(values)

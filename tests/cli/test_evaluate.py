@@ -110,6 +110,27 @@ def test_tables_that_lack_a_class_or_a_target_are_scored(place: Path, capsys: py
     assert "words.csv: no column has labels of y, z." in capsys.readouterr().err
 
 
+def test_the_sample_size_is_that_of_the_labelled_rows(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = ["ClCCCl", "ClCCCCl", "ClCCCCCl"]
+    frame = pd.DataFrame({"smiles": [*SMILES, *new], "kind": [*WORDS[:12], *[""] * 36, *WORDS[:2], ""]})
+    frame.to_csv(place / "few.csv", index=False)
+    capsys.readouterr()
+    assert evaluate(place, "fat", "few.csv") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["molecules"], found["labelled"]) == (51, 14)
+    seen = load(place / "fat").seen([*SMILES[:12], *new[:2]])
+    assert seen is not None
+    assert found["seen"] == seen.sum() > 0
+    command = ["evaluate", str(place / "fat"), str(place / "few.csv"), "--quiet", "--device=cpu"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "roc_auc on few (14 labelled of 51 molecules): " in printed
+    assert f"{seen.sum()} of 14 labelled molecules were used to train or select the model" in printed
+    assert evaluate(place, "fat", "words.csv") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["molecules"] == found["labelled"] == len(SMILES)
+
+
 @pytest.mark.parametrize("codes", [["fat"], {"kind": "fat"}, {"kind": {"fat": 2}}, {"mood": {"fat": 1}}])
 def test_a_run_with_inconsistent_classes_is_refused(place: Path, codes: object, tmp_path: Path) -> None:
     tensors, about = read_tensors(place / "fat" / MODEL)

@@ -101,6 +101,8 @@ def test_every_row_trains_without_a_test_set(place: Path, capsys: pytest.Capture
     share = about["weights"]["graph"]
     said = f"attributions are those of the graph members, whose weight in the ensemble is {share:.2f} of 1."
     assert said in capsys.readouterr().err
+    page = (place / "explanation.html").read_text(encoding="utf-8")
+    assert "(graph replaced by the hydrocarbon, other inputs unchanged) and atoms" in page
     metrics = json.loads((place / "none" / "metrics.json").read_text())
     assert metrics["sizes"]["test"] == 0
     assert sum(metrics["sizes"].values()) == 60

@@ -181,6 +181,42 @@ def test_regressor_in_the_units_of_the_labels() -> None:
     assert single.score(SMILES, y[:, 1], weights) == pytest.approx(expected)
 
 
+def test_columns_without_variance_or_labels_are_left_out_of_the_score() -> None:
+    y = np.column_stack([np.linspace(0, 1, 30), np.full(30, np.nan), np.full(30, np.nan)])
+    y[:12, 1], y[::2, 2] = np.arange(12), 0.1
+    y[1, 2] = 0.7
+    model = TapWeightRegressor(**SMALL).fit(SMILES, y)
+    rest, labels = SMILES[12:], y[12:]  # no label of the second column, and a constant in the third
+    expected = r2_score(labels[:, 0], model.predict(rest)[:, 0])
+    assert model.score(rest, labels) == pytest.approx(expected)
+    weights = np.where(np.arange(30) < 12, 0.0, 1.0)
+    assert model.score(SMILES, y, weights) == pytest.approx(expected)
+    with pytest.raises(DataError, match="no column has two different labels in rows with a valid molecule"):
+        model.score(rest, np.column_stack([np.full(18, 0.1), labels[:, 1:]]))
+    single = TapWeightRegressor(**SMALL).fit(SMILES, y[:, 0])
+    with pytest.raises(DataError, match="so R² is undefined"):
+        single.score(SMILES, np.full(30, 0.1))
+
+
+def test_columns_without_labels_are_left_out_of_the_accuracy() -> None:
+    kinds = np.where(AMINE == 1, "amine", "alcohol").astype(object)
+    labels = np.column_stack([kinds, np.full(30, None)])
+    labels[:12, 1] = ["a", "b"] * 6
+    model = TapWeightClassifier(**SMALL).fit(SMILES, labels)
+    expected = np.mean(model.predict(SMILES[12:])[:, 0] == kinds[12:])
+    assert model.score(SMILES[12:], labels[12:]) == pytest.approx(expected)
+    assert model.score(SMILES, labels, np.arange(30) >= 12) == pytest.approx(expected)
+    with pytest.raises(DataError, match="no row with a valid molecule has a label"):
+        model.score(SMILES[12:], np.full((18, 2), None))
+
+
+def test_a_search_goes_on_if_a_fold_has_no_label_of_a_column() -> None:
+    y = np.column_stack([np.linspace(0, 1, 30), np.full(30, np.nan)])
+    y[:12, 1] = np.arange(12)
+    fold = np.arange(20), np.arange(20, 30)
+    assert np.isfinite(cross_val_score(TapWeightRegressor(**SMALL), SMILES, y, cv=[fold])).all()
+
+
 def test_rows_without_a_molecule(classifier: TapWeightClassifier) -> None:
     with pytest.raises(DataError, match="X: 1 rows have no valid molecule, first row 1: 'C1CC' ring 1 is not closed"):
         classifier.predict(["C", "C1CC"])

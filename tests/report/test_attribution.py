@@ -155,3 +155,13 @@ def test_page_of_shares_is_drawn_in_the_colours_of_their_signs() -> None:
     assert "y&lt;1&gt;: 2 = hydrocarbon 1.5 and atoms +0.5" in text
     assert "row 4" in text
     assert "in logits" in text
+
+
+def test_the_reference_of_a_model_with_features_is_not_called_the_hydrocarbon() -> None:
+    item = Explained(4, "CCO", "y", 2.0, 1.5, np.array([1.0, 0.0, -0.5]))
+    plain, mixed = (render_explanation("mine", [item], "logits", graph_only=only) for only in (True, False))
+    assert "y: 2 = hydrocarbon 1.5 and atoms +0.5" in plain
+    assert "the output for the saturated hydrocarbon of the same skeleton add up" in plain
+    assert "y: 2 = 1.5 (graph replaced by the hydrocarbon, other inputs unchanged) and atoms +0.5" in mixed
+    assert "hydrocarbon 1.5" not in mixed
+    assert "the output for the saturated hydrocarbon" not in mixed

@@ -110,6 +110,33 @@ def test_a_clear_difference_is_said_in_words(make: Make) -> None:
     assert _verdict(made, tapweight=labels) == "No verdict: no baseline was evaluated on these molecules."
 
 
+def _roles(made: RunSummary, **data: object) -> str:
+    about = {**made.about, "data": {**made.about["data"], **data}}
+    rows = summary_section(replace(made, about=about)).tables[0].rows
+    return next(value for name, value in rows if name == "roles")
+
+
+def test_the_roles_are_those_of_the_run(make: Make) -> None:
+    made = make()
+    once, none = "test is evaluated once", {"train": 60, "test": 0}
+    assert _roles(made) == f"the weights are learned on meta, the checkpoint is chosen on select, {once}"
+    chosen = "the weights and the checkpoint are chosen on the same molecules (protocol paper)"
+    assert _roles(made, protocol="paper") == f"{chosen}, {once}"
+    fixed = [{name: value for name, value in record.items() if name != "meta_loss"} for record in made.records]
+    for records in ([], fixed):
+        assert _roles(replace(made, records=records)) == f"the checkpoint is chosen on select, {once}"
+    found = {"weights": {"graph": 0.5, "trees": 0.5}, "members": 5}
+    fitted = replace(made, about={**made.about, "finetuning": {**made.about["finetuning"], "cross_fitting": found}})
+    learned, crossed = (
+        "the weights are learned on meta",
+        "members and partners are cross-fitted on train, meta and select",
+    )
+    assert _roles(fitted) == f"{learned}, {crossed}, {once}"
+    assert _roles(fitted, sizes=none) == f"{learned}, {crossed}"
+    assert _roles(replace(fitted, records=[]), sizes=none) == crossed
+    assert _roles(fitted, protocol="paper") == f"{learned}, {crossed} (the same as meta), {once}"
+
+
 def test_few_molecules_give_no_verdict(make: Make) -> None:
     made = make()
     found = conclude(_opened(made), "tapweight", "rmse", ["regression"])

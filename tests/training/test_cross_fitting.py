@@ -17,6 +17,7 @@ from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.runs import Run, load
+from molweight.runs._report import gather
 from molweight.runs.internal import format_estimate
 from molweight.training import compare, fit
 from molweight.training._plain_baselines import PLAIN_BASELINES, plain_baseline
@@ -182,7 +183,9 @@ def test_fit_gives_an_ensemble_by_default(tmp_path: Path, capsys: pytest.Capture
     assert "out of fold" in printed
     assert "best out of fold: " in printed
     metrics = json.loads((tmp_path / "mine" / "metrics.json").read_text())
-    assert "ensemble" in json.dumps(metrics)
+    (row,) = metrics["methods"]
+    assert (row["method"], row["select"]) == ("ensemble", None)
+    assert row["out_of_fold"] == load(run, "cpu").finetuning.cross_fitting["scores"]["ensemble"]["value"]
     assert main(["predict", run, table, "--output", str(tmp_path / "p.csv")]) == 0
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 41
 
@@ -197,8 +200,32 @@ def test_plain_baselines_cost_no_training_and_share_the_test_molecules(
     assert result.rows[0].test.value == pytest.approx(float(np.sqrt((error**2).mean())), rel=1e-5)
     assert result.run.weights == result.rows[2].weights
     result.save(tmp_path)
-    assert json.loads((tmp_path / "metrics.json").read_text())["methods"][0]["select"] is None
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert [row["select"] for row in metrics["methods"]] == [None] * 3
+    best = result.run.finetuning.best
+    assert [row["out_of_fold"] for row in metrics["methods"]] == [None, None, best]
     assert "trees on descriptors" in result.run.report(tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_reference_of_an_attribution_keeps_the_features_of_the_molecule(ensemble: Run) -> None:
+    (found,) = ensemble.attribute(["Oc1ccncc1"], pairs=1)
+    assert found is not None
+    texts = ("CC1CCCCC1", found.smiles)
+    featured = (ensemble.model.with_features(ensemble.parse([text]).data) for text in texts)
+    saturated, own = (data.graphs([0], ensemble.device) for data in featured)
+    mixed = replace(saturated, columns=own.columns)
+    assert float(ensemble.model.predict(mixed)[0, 0]) == pytest.approx(found.reference, rel=1e-4)
+    assert abs(float(ensemble.predict(["CC1CCCCC1"])[0, 0]) - found.reference) > 1e-3
+
+
+def test_the_score_of_an_ensemble_is_read_under_its_present_and_its_earlier_name(ensemble: Run, tmp_path: Path) -> None:
+    best = ensemble.finetuning.best
+    ensemble.save(tmp_path / "run")
+    row: dict[str, Any] = {"method": "ensemble", "weights": {}, "seconds": 1.0, "findings": []}
+    for scores in ({"select": None, "out_of_fold": best}, {"select": best}):
+        (tmp_path / "run" / "metrics.json").write_text(json.dumps({"methods": [{**row, **scores}]}))
+        (method,) = gather(load(tmp_path / "run", "cpu"), embed=False).methods
+        assert method.select == best
 
 
 @pytest.mark.parametrize("name", PLAIN_BASELINES)

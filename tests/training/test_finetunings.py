@@ -4,6 +4,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,3 +159,27 @@ def test_an_ensemble_says_which_options_it_does_not_have(job: Job, caplog: pytes
     assert not caplog.text
     warn_idle(replace(job, members=2, finetune_restarts=3, patience=2))
     assert "finetune_restarts=3, patience=2: no effect" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "idle"),
+    [
+        ({"weighting": "none"}, True),
+        ({"weighting": "equal"}, True),
+        ({"steps": 0}, True),
+        ({"weighting": "tapweight"}, False),
+        ({"weighting": "alignment"}, False),
+        ({"weighting": "tapweight", "task_level": "closed_form"}, True),
+        ({"weighting": "none", "members": 1}, False),
+    ],
+)
+def test_a_learning_rate_that_nothing_uses_is_reported(
+    changes: dict[str, Any], idle: bool, job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    changes = {"members": 2, "task_batch_size": 64, **changes}
+    warn_idle(replace(job, **changes))
+    assert not caplog.text
+    warn_idle(replace(job, **{**changes, "finetune_lr": 0.02, "task_batch_size": 16}))
+    said = "finetune_lr=0.02, task_batch_size=16: no effect, because members of an ensemble have their own"
+    assert (said in caplog.text) == idle
+    assert ("For a single model: members=1" in caplog.text) == idle

@@ -1,5 +1,7 @@
 """Options of ``molweight evaluate``."""
 
+from typing import Final
+
 from molweight.cli._options._molecules import add_standard_form_option
 from molweight.cli._options._table import (
     add_reading_options,
@@ -9,10 +11,16 @@ from molweight.cli._parser import Parser
 
 __all__ = ["parser"]
 
+_ABOUT: Final = (
+    "Score a run on a labelled table that it has not seen. The output of --json counts the molecules of the table "
+    "(molecules), those with an exact label, on which the score is based (labelled), and those of the latter that were "
+    "used to train or select the model (seen)."
+)
+
 
 def parser() -> Parser:
     """Options of the command."""
-    made = Parser(prog="molweight evaluate", description="Score a run on a labelled table that it has not seen.")
+    made = Parser(prog="molweight evaluate", description=_ABOUT)
     add = made.add_argument
     add("--config", action="config", help="YAML file with any of these options")
     add("run", type=str, help="folder of a run: runs/NAME")
