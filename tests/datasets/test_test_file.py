@@ -202,3 +202,11 @@ def test_classes_conflict_if_class_1_has_another_meaning(
     codes: dict[str, dict[str, int]], others: dict[str, dict[str, int]], expected: str | None
 ) -> None:
     assert conflicting_classes(codes, others) == conflicting_classes(others, codes) == expected
+
+
+def test_merged_rows_of_a_test_file_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train = train_on(tmp_path, [0.5, 1.25, 2.0])
+    (tmp_path / "test.csv").write_text("smiles,y\nCCN,1\nNCC,2\nCCCN,3\n")
+    found = read_test_file(tmp_path / "test.csv", train, replicates="mean", cache=False)
+    assert found.targets.ravel().tolist() == [1.5, 3.0]
+    assert "test: 2 molecules remain, one row each (duplicates='mean')" in caplog.text
