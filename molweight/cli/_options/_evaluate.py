@@ -12,7 +12,11 @@ __all__ = ["parser"]
 
 def parser() -> Parser:
     """Options of the command."""
-    made = Parser(prog="molweight evaluate", description="Score a run on a labelled table that it has not seen.")
+    made = Parser(
+        prog="molweight evaluate",
+        description="Score a run on a labelled table that it has not seen.",
+        missing={"run": "the folder of a run", "table": "a labelled table to score it on"},
+    )
     add = made.add_argument
     add("--config", action="config", help="YAML file with any of these options")
     add("run", type=str, help="folder of a run: runs/NAME")
