@@ -12,7 +12,7 @@ from molweight.datasets._table import TextTable
 from molweight.datasets._table_spec import Task
 from molweight.errors import DataError, mention
 
-__all__ = ["Choice", "Layout", "choose_targets", "layout_of"]
+__all__ = ["Choice", "Layout", "choose_targets", "layout_of", "refuse_other_kind"]
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -132,9 +132,8 @@ def choose_targets(
         return _settled(table, reports, classes or [report.name for report in doubtful], doubtful, task)
     if task is None and classes and numbers:
         raise DataError(
-            f"{table.source}: the columns {listed(classes)} hold classes (0 and 1), the columns {listed(numbers)} "
-            f"hold numbers. Name the label columns: {mention('targets', [...])} (all of them: one model of "
-            f"classes and numbers), or "
+            f"{table.source}: {_holding(classes, 'classes (0 and 1)')}, {_holding(numbers, 'numbers')}. Name the "
+            f"label columns: {mention('targets', [...])} (all of them: one model of classes and numbers), or "
             f"{mention('task', 'classification')} for the classes only."
         )
     doubtful = [report for report in reports if report.kind == "suspicious"]
@@ -146,6 +145,36 @@ def choose_targets(
             f"{mention('targets', [...])}."
         )
     return _settled(table, reports, labels or [report.name for report in doubtful], doubtful, task)
+
+
+def refuse_other_kind(table: TextTable, reports: Sequence[ColumnReport], task: Task) -> None:
+    """Refuse a task that no column fits, if a column would fit without it.
+
+    Args:
+        table: The table, in which no label column was found.
+        reports: Reports on its columns.
+        task: The requested task.
+
+    Raises:
+        DataError: If there is such a column.
+    """
+    numbers = [report.name for report in reports if report.kind == "numbers"]
+    words = [report.name for report in reports if report.kind == "text" and " words: " in report.detail]
+    if task == "classification" and numbers:
+        raise DataError(
+            f"{table.source}: {_holding(numbers, 'numbers')}, not classes. Leave {mention('task', task)} out, or name "
+            f"the columns of classes: {mention('targets', [...])}."
+        )
+    if task == "regression" and words:
+        raise DataError(
+            f"{table.source}: {_holding(words, 'words')}, not numbers. In place of {mention('task', task)}, for "
+            f"classes: {mention('targets', words[:1])} {mention('task', 'multiclass')}."
+        )
+
+
+def _holding(names: Sequence[str], what: str) -> str:
+    """Columns and their content, as a clause."""
+    return f"columns {listed(names)} hold {what}" if len(names) > 1 else f"column {names[0]!r} holds {what}"
 
 
 def _two(report: ColumnReport) -> bool:

@@ -95,7 +95,7 @@ def _numbering(values: FloatArray) -> str:
         return "looks like numbers of the rows: whole numbers, all different, with few gaps"
     ascending = bool((np.diff(values) >= 0).all())
     return (
-        "looks like numbers of the molecules: whole numbers in ascending order, with few gaps"
+        "looks like compound numbers (1, 2, 3 ...): whole numbers in ascending order, with few gaps"
         if (dense and ascending)
         else ""
     )

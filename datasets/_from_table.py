@@ -9,7 +9,7 @@ import numpy as np
 
 from molweight.arrays import Float32Array, Int8Array
 from molweight.datasets._assemble import Options, Rows, assemble
-from molweight.datasets._choose_targets import Choice, choose_targets
+from molweight.datasets._choose_targets import Choice, choose_targets, refuse_other_kind
 from molweight.datasets._class_words import class_words, present_cells, unused_words
 from molweight.datasets._columns import (
     ColumnReport,
@@ -237,6 +237,8 @@ def _chosen(
         choice = Choice(_class_columns(table, reports), [])
     else:
         choice = choose_targets(table, reports, asked, lenient=options.on_error == "nan")
+        if asked is not None and options.trains and not choice.targets:
+            refuse_other_kind(table, reports, asked)
     return _per_class(table, choice) if options.task == "multiclass" else choice
 
 

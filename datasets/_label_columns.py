@@ -116,7 +116,7 @@ class LabelTable:
 
     Args:
         values: ``n x T`` float32, NaN where missing or unreadable.
-        bounds: ``n x T``: -1 where the true value is below the number, 1 where it is above, 0 where it is the number.
+        bounds: ``n x T``: -1 where the label is an upper bound, 1 where it is a lower bound, 0 where it is exact.
         columns: The columns, as they were read.
         bad: The unreadable cells.
     """
@@ -361,8 +361,8 @@ def _log_scale(table: TextTable, target: str, column: LabelColumn, options: Labe
     if not any(factors.values()):
         known = ", ".join(sorted(repr(unit) for unit in factors if unit)) or "none"
         raise ConfigError(
-            f"{table.source}: {target!r} is -log10 of a molar concentration, but the unit of {column.name!r} is not "
-            f"molar (units in the table: {known}). Write the unit into the name of the column, such as 'IC50 (nM)'."
+            f"{table.source}: {target!r} needs a molar unit (e.g. nM) in {column.name!r}; units in the table: {known}. "
+            "Write the unit into the name of the column, such as 'IC50 (nM)'."
         )
     scale = np.array([factors[unit] or math.nan for unit in rows])
     with np.errstate(divide="ignore", invalid="ignore"):

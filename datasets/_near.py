@@ -90,11 +90,13 @@ def near_corpus(
         count *= 2
         found = _without(_built(opened, places[:count], n_jobs, progress=progress), data, splits, held_out=held_out)
     if not len(found):
-        raise DataError(f"near: all {len(places)} neighbours are forms of molecules that {data.name} already has.")
+        raise DataError(
+            f"corpus near: all {len(places)} neighbours are forms of molecules that {data.name} already has."
+        )
     kept = found.subset(range(min(len(found), size or len(found))))
     kept.name = "near"
     _log.info(
-        "near: selected %d of the %d molecules of %s; held-out compounds are %s",
+        "corpus near: selected %d of %d molecules of %s; held-out compounds are %s",
         len(kept), searched, ", ".join(library.name for library in opened),
         "included" if held_out else "left out",
     )  # fmt: skip
@@ -105,7 +107,7 @@ def _queries(data: MoleculeDataset, splits: Splits) -> list[str]:
     """The query molecules."""
     train = np.asarray(splits.train, dtype=np.int64)
     if len(train) > _QUERIES:
-        _log.info("near: neighbours of a random sample of %d of the %d train molecules", _QUERIES, len(train))
+        _log.info("corpus near: neighbours of a random sample of %d of the %d train molecules", _QUERIES, len(train))
         train = np.sort(np.random.default_rng(0).permutation(train)[:_QUERIES])
     return [data.smiles[int(place)] for place in train]
 

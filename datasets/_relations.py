@@ -55,7 +55,7 @@ def find_relations(
     columns = list(dict.fromkeys(source_column(table, target) for target in targets))
     if named is not None:
         found = {column: _signs(table, named) for column in columns}
-        return found, [f"column {named!r} says which labels are bounds" for _ in columns[:1]]
+        return found, [f"column {named!r} marks the labels that are bounds" for _ in columns[:1]]
     signs: dict[str, Int8Array] = {}
     said: list[str] = []
     for relation in [report.name for report in reports if report.kind == "relation"]:
@@ -67,7 +67,7 @@ def find_relations(
             continue
         if about:
             signs |= dict.fromkeys(about, values)
-            said.append(f"column {relation!r} says which labels in {about[0]!r} are bounds")
+            said.append(f"column {relation!r} marks the labels in {about[0]!r} that are bounds")
             continue
         found, notes = _of_other_column(table, relation, columns, values)
         signs |= found
@@ -97,7 +97,7 @@ def _of_other_column(
             )
             return {label: (-values).astype(np.int8)}, [note]
         if not same and all(_is_minus_log(numeric[name], numeric.get(label)) for name in others):
-            return {label: values}, [f"column {relation!r} says which labels in {label!r} are bounds"]
+            return {label: values}, [f"column {relation!r} marks the labels in {label!r} that are bounds"]
     if same or all(_are_classes(numeric.get(label)) for label in columns):
         return {}, []  # it belongs to a column that is not a label here
     one = f"If it marks {columns[0]!r}, use {mention('relation', relation)}; otherwise rename"

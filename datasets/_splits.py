@@ -300,12 +300,16 @@ def check_roles(data: MoleculeDataset, splits: Splits) -> None:
     empty = [role for role, size in splits.sizes.items() if size == 0 and (role, splits.name) != ("test", "none")]
     if empty:
         raise DataError(
-            f"{data.name}: the split {splits.name!r} leaves {' and '.join(empty)} without a molecule: "
-            f"{_way_out(data, splits)}"
+            f"{data.name}: the split {splits.name!r} leaves no molecule for {_or(empty)}: {_way_out(data, splits)}"
         )
     if data.task in ("classification", "multiclass"):
         for role, positions in splits.roles().items():
             _warn_of_single_class(data, role, positions)
+
+
+def _or(words: Sequence[str]) -> str:
+    """Words as a list that ends with an "or"."""
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _way_out(data: MoleculeDataset, splits: Splits) -> str:

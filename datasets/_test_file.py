@@ -136,7 +136,9 @@ def _merged(data: MoleculeDataset, how: Duplicated) -> MoleculeDataset:
         return data
     classes = [task == "classification" for task in tasks_of(data.task, len(data.target_names))]
     merged, stay = merge(Measurements(data.targets, bounds_of(data), classes), groups, how)
-    _LOG.warning("%s: %d molecules remain, one row each (%s)", data.name, len(stay), mention("duplicates", how))
+    _LOG.warning(
+        "%s: %d molecules remain, one row each (%s)", data.name, len(stay), Message(mention("duplicates", how))
+    )
     part = data.subset(stay)
     part.targets, part.rejects = merged.labels[stay], data.rejects
     return part.with_columns({"label_bounds": merged.bounds[stay]} if "label_bounds" in data.columns else {})

@@ -239,8 +239,8 @@ def _sum_in_place(share: Tensor) -> Tensor:
         dist.all_reduce(moved)
     except RuntimeError as error:
         raise TrainingError(
-            "another process of this job has ended, or has not responded for half an hour. Its own message says why. "
-            "Resume with the command that began the job."
+            "another process of this job has ended, or has not responded for half an hour. See that process's message "
+            "for the cause; then run the same torchrun command again."
         ) from error
     return moved.to(share.device)
 

@@ -18,6 +18,8 @@ import yaml
 from molweight.arguments import accepted_options
 from molweight.cli._presets import PRESETS
 from molweight.encoders import MessagePassingEncoder
+from molweight.ensemble._fit_member import epochs_for
+from molweight.ensemble._partners import _LARGE, _MOST_ROWS
 from molweight.estimators import TapWeightRegressor
 from molweight.runs import read_checkpoint
 from molweight.training._resolve import resolve_init
@@ -212,6 +214,25 @@ def test_figures_on_scale_are_those_of_the_results() -> None:
     assert shown[0][0] == "; ".join(f"{value:.0f}" for value in bytes_per)
     assert shown[1][0] == f"{corpus['peak_resident_MiB']:.0f} MiB"
     assert shown[2][0] == f"{table['load_again_wall_seconds']:.2f} s"
+
+
+def test_epochs_by_the_size_of_the_table_are_those_of_the_schedule() -> None:
+    shown = _rows("scale.md", "How a fit grows")
+    assert len(shown) == 13
+    most = _MOST_ROWS * 2 // 3  # of three folds, a member trains on two
+    for title, cells in shown.items():
+        rows = int(title.replace(",", ""))
+        short = f"{epochs_for(rows, short=rows * 3 // 2 > _LARGE)}" if rows <= most else "not used"
+        assert cells == [f"{epochs_for(rows)}", short], title
+
+
+def test_counts_of_intervals_that_hold_the_test_score_are_those_of_the_results() -> None:
+    study = _module(ROOT / "experiments" / "studies" / "coverage.py", "coverage_study")
+    shown = list(_rows("evidence.md", "How honest is the error estimate?").values())
+    for name, cells in zip(study.FILES, shown, strict=True):
+        rows = study.rows_of(RESULTS / name)
+        counts = study.covered(rows, "expected_low", "expected_high"), study.covered(rows, "low", "high")
+        assert cells == [f"{inside} of {of}" if of else "not recorded" for inside, of in counts], name
 
 
 def test_sizes_on_the_page_of_the_estimators_are_the_defaults() -> None:

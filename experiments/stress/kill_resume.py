@@ -33,6 +33,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.storage import from_tensor, read_tensors
 from molweight.training import Session, fit, variant
+from molweight.training.internal import stage_names
 
 JOB = Job(
     encoder_options={"layers": 1, "width": 8},
@@ -51,7 +52,6 @@ JOB = Job(
 )
 PER_JOB = 8
 """Maximum number of kills per job, so that several jobs are tested even if there is no progress between kills."""
-STAGES = ("general", "continued", "finetune")
 Tables = tuple[MoleculeDataset, MoleculeDataset]
 """The labelled table and the corpus."""
 
@@ -102,7 +102,7 @@ def _trial(folder: Path, seed: int, tables: Tables, chance: random.Random, most:
             break
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        hit[_stage(folder / "killed" / "state")] += 1
+        hit[stage_reached(folder / "killed" / "state")] += 1
     _compare(twin, folder / "killed")
     shutil.rmtree(folder)
     return hit
@@ -135,10 +135,14 @@ def _wait(child: int) -> None:
         sys.exit(f"a fit failed with status {status}")
 
 
-def _stage(state: Path) -> str:
-    """The stage of the states on disk."""
-    reached = [name for name in STAGES if (state / f"{name}.safetensors").exists()]
-    return f"{reached[-1]}" if reached else "before the first state"
+def stage_reached(state: Path) -> str:
+    """The last stage with a state on disk.
+
+    Args:
+        state: Folder of the states.
+    """
+    reached = [name for name in (*stage_names(JOB), "finished") if (state / f"{name}.safetensors").exists()]
+    return reached[-1] if reached else "before the first state"
 
 
 def _compare(twin: Path, killed: Path) -> None:

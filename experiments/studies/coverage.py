@@ -1,19 +1,31 @@
 """How often a test score lies in the intervals that the ensemble gave for it.
 
-    python -m experiments.studies.coverage experiments/results/adme/results.jsonl [FILE ...]
+    python -m experiments.studies.coverage [FILE ...]
 
-Reads rows of studies (``molweight benchmark``) with the method ``ensemble``, and prints for each file how many test
-scores lie in the 95 % interval over rows (``low``, ``high``) and in the interval for a test set of that size
-(``expected_low``, ``expected_high``); rows of earlier versions lack the latter. Trains nothing.
+Reads rows of studies (``molweight benchmark``) with the method ``ensemble`` and rows of ``honest_estimate``; by
+default, the files of ``docs/evidence.md``. Prints for each file how many test scores lie in the interval for a test set
+of that size (``expected_low``, ``expected_high``), which rows of earlier versions lack, and in the 95 % interval over
+rows (``low``, ``high``). Trains nothing.
 """
 
 import argparse
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["covered", "main"]
+__all__ = ["FILES", "covered", "main", "rows_of"]
+
+RESULTS: Final = Path(__file__).parents[1] / "results"
+FILES: Final = (
+    "ace/results.jsonl",
+    "adme/results.jsonl",
+    "peers_minimol.jsonl",
+    "peers/results.jsonl",
+    "activity/results.jsonl",
+    "honest_estimate.jsonl",
+)
+"""Files in :data:`RESULTS` that are read by default."""
 
 
 def covered(rows: Iterable[Mapping[str, Any]], low: str, high: str) -> tuple[int, int]:
@@ -32,14 +44,31 @@ def covered(rows: Iterable[Mapping[str, Any]], low: str, high: str) -> tuple[int
     return sum(held), len(held)
 
 
+def rows_of(path: Path) -> list[Mapping[str, Any]]:
+    """The rows of ensembles in a file, all with the keys of a study.
+
+    Args:
+        path: JSON lines of a study or of ``honest_estimate``.
+    """
+    rows = map(_as_in_a_study, map(json.loads, path.read_text(encoding="utf-8").splitlines()))
+    return [row for row in rows if row["method"] == "ensemble" and row["error"] is None]
+
+
+def _as_in_a_study(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "method" in row:
+        return row
+    ends = {"": row["rows"], "expected_": row["expected"]}  # honest_estimate, which trains nothing but ensembles
+    limits = {f"{prefix}{end}": found[end] for prefix, found in ends.items() for end in ("low", "high")}
+    return {"method": "ensemble", "error": None, "test": row["test"], **limits}
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path, help="journals of studies, results.jsonl")
+    parser.add_argument("files", nargs="*", type=Path, help="JSON lines; by default, those of docs/evidence.md")
     print("| file | for a test set of that size | over rows |\n|---|---|---|")
-    for path in parser.parse_args().files:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        rows = [row for row in map(json.loads, lines) if row["method"] == "ensemble" and row["error"] is None]
+    for path in parser.parse_args().files or [RESULTS / name for name in FILES]:
+        rows = rows_of(path)
         counts = covered(rows, "expected_low", "expected_high"), covered(rows, "low", "high")
         print(f"| {path} | {' | '.join(f'{inside} of {of}' if of else 'not recorded' for inside, of in counts)} |")
 

@@ -56,7 +56,10 @@ def _content(path: str | Path) -> dict[str, Any]:
     try:
         content = load_yaml(read_options(path), str(path))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error}). Name the YAML file of a study.") from error
+        reason = (
+            "there is no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        )
+        raise ConfigError(f"{path}: {reason}. Name the YAML file of a study.") from error
     if not isinstance(content, dict):
         known = ", ".join(item.name for item in fields(Study))
         raise ConfigError(f"{path}: holds no keys. A study has tables, methods and seeds; other keys: {known}.")

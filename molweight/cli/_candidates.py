@@ -19,7 +19,7 @@ from molweight.errors import ConfigError, OptionError
 from molweight.runs import Run
 from molweight.runs.internal import Agreement, Surrogate, agreement, ahead, surrogate_features
 
-__all__ = ["CANDIDATES", "narrowed"]
+__all__ = ["CANDIDATES", "Narrowed", "narrowed"]
 
 CANDIDATES: Final = "candidates"
 """Suffix of the state file's name."""
@@ -28,6 +28,8 @@ _FEW: Final = 50_000
 _SAMPLE: Final = 5_000
 _LEAST: Final = 100
 """Minimum number of valid molecules in the sample."""
+_DRAWN: Final = 2 * _LEAST
+"""Minimum size of the sample, of which some rows may have no valid molecule. Inputs of this size are scored whole."""
 _FEWEST: Final = 10_000
 """Minimum number of candidates."""
 _TIMES: Final = 10
@@ -45,7 +47,21 @@ class _Sample(NamedTuple):
     records: list[Record]
 
 
-def narrowed(options: Namespace, run: Run, table: MoleculeRows, score: Score) -> MoleculeRows:
+class Narrowed(NamedTuple):
+    """The rows that the model scores.
+
+    Args:
+        table: The rows.
+        ranked: Number of rows that a surrogate ranked; 0 if the model scores all rows.
+        rejected: Number of these without a valid molecule.
+    """
+
+    table: MoleculeRows
+    ranked: int = 0
+    rejected: int = 0
+
+
+def narrowed(options: Namespace, run: Run, table: MoleculeRows, score: Score) -> Narrowed:
     """The rows that the model scores: all of them, or the candidates of a surrogate, in the order of the input.
 
     The model scores a random sample, and a surrogate is fitted to these scores. It ranks all rows in worker processes.
@@ -61,16 +77,16 @@ def narrowed(options: Namespace, run: Run, table: MoleculeRows, score: Score) ->
         OptionError: If there are fewer candidates than requested rows.
     """
     if _exhaustive(options):
-        return table
+        return Narrowed(table)
     state = ScreenState.begin(options, CANDIDATES)
     if not state.about and not _prepare(options, run, table, score, state):
-        return table
+        return Narrowed(table)
     if not state.about["ranked"]:
         _rank(options, run, table, state)
     _tell(options, state)
     chosen: dict[int, Kept] = {item[2]: item for item in [*map(tuple, state.about["best"]), *state.kept]}
     rows = sorted((row, cells) for _, _, row, cells in chosen.values())
-    return table._replace(rows=iter(rows))
+    return Narrowed(table._replace(rows=iter(rows)), state.done, state.rejected)
 
 
 def _exhaustive(options: Namespace) -> bool:
@@ -91,8 +107,8 @@ def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, st
     auto = options.candidates == "auto"
     most = max(_TIMES * options.top, _FEWEST) if auto else int(options.candidates)
     records = with_progress(open_input(options, run).rows, None if options.quiet else "reading", "rows")
-    sample = _drawn(records, min(most, _SAMPLE))
-    if sample.size <= max(2 * most, _FEW if auto else 0):
+    sample = _drawn(records, min(max(most, _DRAWN), _SAMPLE))
+    if sample.size <= max(2 * most, _FEW if auto else _DRAWN):
         return False
     chunks = stream(options, run, table._replace(rows=iter(sample.records)))
     best, scored = ScreenState(""), []
@@ -103,6 +119,7 @@ def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, st
     features, scores = read(sample.records), np.concatenate(scored)
     known = ~np.isnan(scores) & ~np.isnan(features[:, 0])
     if known.sum() < _LEAST:
+        _say_of_few(options, int(known.sum()), len(known))
         return False
     features, scores = features[known], scores[known]
     share = {"best": options.top / sample.size, "share": most / sample.size}
@@ -173,13 +190,23 @@ def _parts(records: Iterable[Record]) -> Iterator[tuple[list[Record], list[Recor
         yield part, part
 
 
+def _say_of_few(options: Namespace, valid: int, drawn: int) -> None:
+    """Report that all rows are scored, because the sample has too few molecules."""
+    say(
+        options,
+        f"only {valid} of {drawn} random rows have a valid molecule, and a surrogate needs {_LEAST}: the model scores "
+        "all rows",
+    )
+
+
 def _tell(options: Namespace, state: ScreenState) -> None:
     """Report how many rows were not scored, and how far the surrogate can be trusted."""
     found = Agreement(**state.about["agreement"])
     say(
         options,
-        f"A fast surrogate of the model ranked {state.done} rows; the model scores only its top {len(state.kept)}. "
-        f"{state.rejected} rows have no valid molecule. On {found.rows} random rows that the surrogate was not fitted "
-        f"on, its Spearman correlation with the model is {found.spearman:.2f}, and {found.found} of the model's best "
-        f"{found.best} are in the part that the model scores. To score all rows: --candidates all",
+        f"A fast surrogate of the model ranked {state.done} rows; the model scores only its top {len(state.kept)} and "
+        f"the best rows of a random sample. {state.rejected} rows have no valid molecule. On {found.rows} random rows "
+        f"that the surrogate was not fitted on, its Spearman correlation with the model is {found.spearman:.2f}, and "
+        f"{found.found} of the model's best {found.best} are in the part that the model scores. To score all rows: "
+        "--candidates all",
     )

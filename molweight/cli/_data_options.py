@@ -188,8 +188,8 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
     """Warn if a score on ``test`` means little: few molecules, or molecules that are also trained on."""
     if 0 < len(splits.test) < _FEW:
         _LOG.warning(
-            "%s: the test set has only %d molecules; a verdict on the model needs at least %d",
-            data.name, len(splits.test), _FEW,
+            "%s: the test set has only %d molecule%s; a verdict on the model needs at least %d",
+            data.name, len(splits.test), "s" if len(splits.test) > 1 else "", _FEW,
         )  # fmt: skip
     learned = np.concatenate([splits.train, splits.meta, splits.select])
     by_row = splits.name in ("random", "stratified", "given")

@@ -73,11 +73,13 @@ def _unit(model: Run, target: str) -> str:
 def _say_of_which_part(options: Namespace, model: Run) -> None:
     """For an ensemble, the weight of its graph members: the other parts do not respond to single atoms."""
     if isinstance(model.model, Ensemble) and (share := model.model.spec.weights[0]) < 1:
-        remedy = " To attribute all of a prediction, explain a run with --members 1." if share < _SMALL else ""
-        say(
-            options,
-            f"attributions are those of the graph members, whose weight in the ensemble is {share:.2f} of 1.{remedy}",
+        about = (
+            f"attributions are those of the graph members, whose weight in the ensemble is {share:.2f} of 1."
+            if share > 0
+            else "The graph members have no weight, so all attributions are 0."
         )
+        remedy = " To attribute all of a prediction, explain a run with --members 1." if share < _SMALL else ""
+        say(options, f"{about}{remedy}")
 
 
 def _explained(

@@ -288,4 +288,5 @@ def _write(folder: Path, options: Namespace, comparison: Comparison, data: Molec
         rows = [(item.row if item.number is None else item.number, item.smiles, item.reason) for item in data.rejects]
         table = pd.DataFrame(rows, columns=["row", "smiles", "reason"])
         write_file(folder / "rejects.csv", csv_bytes(table, safe=options.safe_csv))
-        say(options, f"rejected rows of {data.name} written to {folder / 'rejects.csv'}")
+        count = f"{len(rows)} rejected row{'s' if len(rows) > 1 else ''}"
+        say(options, f"{data.name}: {count} written to {folder / 'rejects.csv'}")

@@ -23,7 +23,7 @@ from molweight.cli._lost_files import refuse_lost_files
 from molweight.cli._old_names import with_current_names
 from molweight.cli._parser import Parser, asks_for_help, join_options
 from molweight.cli._plugins import TRUST, add_plugin_option
-from molweight.cli._presets import PRESETS, preset_defaults
+from molweight.cli._presets import CONDITIONS, PRESETS, preset_defaults
 from molweight.cli._spelling import as_typed
 from molweight.errors import (
     ConfigError,
@@ -239,7 +239,7 @@ def _dispatch(arguments: list[str]) -> int:
     typed, rest = _take_plugins(rest)
     rest = join_options(with_current_names(rest))
     if asks_for_help(rest):
-        parser.remark(PRESETS["small"], "small")
+        parser.remark(PRESETS["small"], "small", CONDITIONS)
     else:
         parser.sized(rest, preset_defaults)
     options = parser.parse_args(rest)
@@ -304,10 +304,11 @@ def _refuse_beside_resume(parser: Parser, arguments: list[str]) -> None:
     typed = parser.parse_args(arguments, defaults=False).as_dict()
     ignored = [name for name in typed if name not in _BESIDE_RESUME]
     if ignored:
-        listed = ", ".join(name if name == "table" else f"--{name}" for name in ignored)
+        listed = " and ".join("the argument TABLE" if name == "table" else f"--{name}" for name in ignored)
+        them = "them" if len(ignored) > 1 else "it"
         raise ConfigError(
             f"--resume continues with the options of the interrupted run, so {listed} would have no effect. "
-            "Leave that out, or start a new run with another --name."
+            f"Leave {them} out, or start a new run with another --name."
         )
 
 

@@ -37,6 +37,7 @@ _QUOTED: Final = re.compile(r"^\[|[,\"\r\n]")
 _NO_NUMBER: Final = re.compile(r"[^\w.+-]")
 _WRITTEN_OUT: Final = re.compile(r"\n|:\s*(?:~|null\b)", re.IGNORECASE)
 """Signs that a text is the content of an options file, and not just a text with a colon or braces."""
+_REQUIRED: Final = re.compile(r"arguments are required: (.+?)\.?$", re.MULTILINE)
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
@@ -65,13 +66,16 @@ class Parser(ArgumentParser):
     Abbreviated options are treated as unknown, and the message suggests the nearest names.
     """
 
-    def __init__(self, *names: Any, common: Sequence[str] = (), **options: Any) -> None:
+    def __init__(
+        self, *names: Any, common: Sequence[str] = (), missing: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
         """Create it.
 
         Args:
             *names: As for jsonargparse.
             common: Options that ``--help`` shows if there are many; the others are left to ``--help_all``. All if
                 empty.
+            missing: Phrase for each argument that a message asks for if it is missing.
             **options: As for jsonargparse.
         """
         super().__init__(
@@ -80,6 +84,7 @@ class Parser(ArgumentParser):
         self._arguments: Sequence[str] = ()
         self._in_file: Mapping[str, Any] = {}
         self._common = common
+        self._missing = missing or {}
         if common:
             self.add_argument("--help_all", action=_HelpAll, help="show all options and exit")
 
@@ -113,7 +118,13 @@ class Parser(ArgumentParser):
             self._refuse_unknown(option)
         for option, value in [*typed, *self._in_file.items()]:
             self._refuse_kind(option, value)
-        raise ConfigError(f"{_one_paragraph(message)} See '{self.prog} --help'.") from ex
+        raise ConfigError(f"{_one_paragraph(self._of_missing(message))} See '{self.prog} --help'.") from ex
+
+    def _of_missing(self, message: str) -> str:
+        """The parser's message; on missing arguments, what to name."""
+        found = _REQUIRED.search(message)
+        parts = [self._missing[name] for name in found[1].split(", ") if name in self._missing] if found else []
+        return f"name {' and '.join(parts)}" if parts else message
 
     def _typed(self) -> list[tuple[str, Any]]:
         """The options on the command line, each with the text that may be its value."""
@@ -234,16 +245,18 @@ class Parser(ArgumentParser):
         given = self.parse_args(plain, defaults=False).as_dict()
         self.set_defaults({name: value for name, value in defaults(given, known).items() if name in known})
 
-    def remark(self, sizes: Mapping[str, Any], preset: str) -> None:
+    def remark(self, sizes: Mapping[str, Any], preset: str, conditions: Mapping[str, str]) -> None:
         """Add each option's value in the named preset to its help; to detect this machine's preset would take seconds.
 
         Args:
             sizes: Values of options.
             preset: The name of the preset.
+            conditions: When a value applies, by option, if not always.
         """
         for action in self._actions:
             if action.dest in sizes:
-                action.help = f"{action.help} With --preset {preset}: {sizes[action.dest]}."
+                when = f" ({conditions[action.dest]})" if action.dest in conditions else ""
+                action.help = f"{action.help} With --preset {preset}{when}: {sizes[action.dest]}."
 
     def changed(self, values: Mapping[str, Any]) -> dict[str, list[str]]:
         """The options whose value is not the default, each as typed on the command line, before shell quoting.

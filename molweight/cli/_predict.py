@@ -91,7 +91,7 @@ def _refuse_conflicts(options: Namespace) -> None:
         return
     for name, usual in _OF_TOP.items():
         if options[name] != usual:
-            raise OptionError(name, options[name], f"has no effect without {mention('top', 1000)}", "Leave it out.")
+            raise OptionError(name, options[name], f"needs --top, e.g. {mention('top', 1000)}")
 
 
 def _answers(options: Namespace, model: Run, average: Average) -> _Answers:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from molweight.errors import OptionError, suggest
 from molweight.options.internal import AUTO, INITS, OWN_ENCODER, SHIPPED
 
-__all__ = ["PRESETS", "choose", "preset_defaults"]
+__all__ = ["CONDITIONS", "PRESETS", "choose", "preset_defaults"]
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "full": {},
@@ -19,6 +19,12 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 """``full``: the sizes of :class:`molweight.Job`, for a GPU or long runs; ``small``: minutes on two cores."""
+
+CONDITIONS: Final = {
+    "encoder_options": "only for a new encoder",
+    "pretrain_steps": "only if an encoder is pretrained",
+}
+"""When a size applies, if not always: by default, a fit starts from the checkpoint that is part of molweight."""
 
 
 def choose(name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from jsonargparse import Namespace
 
 from molweight.arrays import AnyArray
-from molweight.cli._candidates import CANDIDATES, narrowed
+from molweight.cli._candidates import CANDIDATES, Narrowed, narrowed
 from molweight.cli._molecules import Chunk, feature_places, imputed, say_of_imputed, standard, stream, with_numbers
 from molweight.cli._output import say
 from molweight.cli._screen_state import ScreenState, state_path
@@ -49,17 +49,17 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
     def score(chunk: Chunk) -> AnyArray:
         return sign * run.predict(chunk.parsed)[:, column].astype(np.float64)
 
-    table = narrowed(options, run, table, score)
+    chosen = narrowed(options, run, table, score)
     state = ScreenState.begin(options, _STATE)
     if state.done:
         say(options, f"resuming after {state.done} scored rows, from {state_path(options, _STATE)}")
-    rest = table._replace(rows=islice(table.rows, state.done, None))
+    rest = table._replace(rows=islice(chosen.table.rows, state.done, None))
     written = time.monotonic()
     for chunk in stream(options, run, rest):
         state.add(chunk.rows, chunk.cells, score(chunk), options.top)
         written = state.write(options, _STATE, written)
     state.write(options, _STATE)
-    say(options, f"{len(state.kept)} of {state.done} rows kept; {state.rejected} rows have no valid molecule")
+    say(options, _summary(state, chosen))
     blank: Counter[str] = Counter()
     for start in range(0, len(state.kept), _PART):
         part = state.kept[start : start + _PART]
@@ -69,6 +69,15 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
         blank += imputed(found)
         yield Chunk(rows, cells, found)
     say_of_imputed(options, blank)
+
+
+def _summary(state: ScreenState, chosen: Narrowed) -> str:
+    """How many rows are kept, of how many."""
+    kept, rejected = len(state.kept), chosen.rejected + state.rejected
+    if not chosen.ranked:
+        return f"{kept} of {state.done} rows kept; {rejected} rows have no valid molecule"
+    rows = f"of {chosen.ranked} rows; {rejected} have no valid molecule"
+    return f"{kept} of the {state.done} scored rows kept ({rows})"
 
 
 def finish_screening(options: Namespace) -> None:

@@ -104,8 +104,9 @@ def schedule_for(rows: int, *, most: int = _MOST, frozen: int = 0, short: bool =
 def epochs_for(rows: int, *, short: bool = False) -> int:
     """Number of epochs: about 1,000 steps of 32 rows for a small table, and a bounded number of visits for a large one.
 
-    From 3,750 rows on, a member makes 150,000 molecule visits. This is raised to 15 epochs within a limit of 400,000
-    visits, and to 5 epochs within a limit of a million visits. Above 500,000 rows there is one epoch.
+    A small table has at least 40 and at most 100 epochs. From 3,750 rows on, a member makes 150,000 molecule visits.
+    This is raised to 15 epochs within a limit of 400,000 visits, and to 5 epochs within a limit of a million visits.
+    Above 500,000 rows there is one epoch.
 
     Args:
         rows: Number of training rows.
@@ -288,7 +289,7 @@ def _mean(losses: list[Tensor]) -> float:
     """
     value = float(torch.stack(losses).mean())
     if not math.isfinite(value):
-        raise TrainingError(f"the loss of finetuning is {value}. Check the labels and features for extreme values.")
+        raise TrainingError(f"the finetuning loss became {value}. Check the labels and features for extreme values.")
     return value
 
 

@@ -159,7 +159,7 @@ class MoleculeEstimator(BaseEstimator, ABC):
         roles = replace(parts, select=parts.test, test=parts.test[:0], protocol="four-role")
         if min(len(roles.train), len(roles.meta), len(roles.select)) == 0:
             raise DataError(
-                f"split={self.split!r} leaves a role without a molecule ({roles!r}): too many of the {len(data)} "
+                f"split={self.split!r} leaves no molecule for a role ({roles!r}): too many of the {len(data)} "
                 "molecules belong together. Use split='random', another holdout, or more molecules."
             )
         return roles

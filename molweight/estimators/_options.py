@@ -50,5 +50,7 @@ def checked(estimator: type, options: Mapping[str, Any]) -> dict[str, Any]:
     known = {key: item.default for key, item in inspect.signature(estimator).parameters.items()}
     for name in options:
         if name not in known:
-            raise ConfigError(f"{estimator.__name__} has no parameter {name!r}{suggest(name, known)} See its help.")
+            raise ConfigError(
+                f"{estimator.__name__} has no parameter {name!r}{suggest(name, known)} See help({estimator.__name__})."
+            )
     return {**known, **options}

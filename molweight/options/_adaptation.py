@@ -34,7 +34,7 @@ class AdaptationOptions:
             weights.
         learn: Options of objectives that are learned together with the weights, ``"OBJECTIVE.OPTION"``, e.g.
             ``"graphcl.temperature"``. The loss must be a differentiable function of the option.
-        learn_lr: Approximate relative change of such an option per hypergradient.
+        learn_lr: Approximate relative change, per hypergradient, of the options named by ``learn``.
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is
             supported by the planted objectives of ``experiments/studies/planted.py``.
         solver_options: Options of the solver, e.g. ``{"iterations": 10}``; defaults depend on the solver. The ``seed``
@@ -49,7 +49,7 @@ class AdaptationOptions:
             :class:`molweight.mlo.Loop`.
         finetune_ema: Decay of the running average of finetuning's iterates, at which the hypergradient is taken; 0 for
             the last iterate.
-        scale_losses: Divide each objective by its size at the first step, so that weights of objectives in different
+        scale_losses: Divide each objective by its loss at the first step, so that weights of objectives in different
             units can be compared; see :class:`molweight.mlo.Loop`.
         recompute_graphs: Keep one objective's graph at a time while solving: less memory, more time per product.
         warm_start: Start each solve from the last solution, for solvers that can.

@@ -179,7 +179,7 @@ def format_evidence(records: Sequence[Mapping[str, Any]]) -> str:
     lines = [f"  {item.name:<{width}}  {item.verdict:<9}  {item.errors:+.1f} s.e." for item in found]
     head = "evidence for each objective relative to the average one (positive: more weight lowers the meta loss):"
     undecided = [item for item in found if item.verdict == "undecided"]
-    tail = ["  no objective differs from the average by more than chance: equal weights would do as well"]
+    tail = ["  No objective differs significantly from the average; there is no evidence against equal weights."]
     ended = [f"  adaptive pretraining {text}" for text in [records[-1].get("ended")] if text]
     return "\n".join([head, *lines, *(tail if len(undecided) == len(found) else []), *ended])
 

@@ -121,7 +121,7 @@ def _molecules(data: MoleculeDataset, rows: Indices) -> tuple[Indices, Indices]:
 
 
 def _without_replicates(data: MoleculeDataset, rows: Indices, trained: Indices) -> Indices:
-    """The rows whose molecules are not in other, trained rows; all of them if none would be left."""
+    """Rows whose molecule occurs in no training row; all rows if there are none."""
     both = np.union1d(rows, trained)
     groups = [both[group] for group in _replicates(data.subset(both))]
     known = [group for group in groups if np.isin(group, trained).any()]

@@ -22,6 +22,7 @@ from molweight.ensemble.internal import (
     prepare,
     read_network,
 )
+from molweight.errors import Message, mention
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.options import Job
@@ -105,8 +106,8 @@ def _remark(data: MoleculeDataset, rows: Indices, members: int) -> None:
             )  # fmt: skip
         elif task == "regression" and len(values) == 2 and counts.sum() > _FEW:  # noqa: PLR2004 - two values
             _LOG.warning(
-                "%s, target %r: all labels are %g or %g; if these are classes, set the task 'classification' "
-                "and the positive class", data.name, name, *values,
+                "%s, target %r looks like two classes (%g and %g); if so, use %s, and name the positive class",
+                data.name, name, *values, Message(mention("task", "classification")),
             )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ from molweight.training._restarts import finetune_with_restarts, restart_stages
 from molweight.training._sources import uses_sources, warn_unused, with_parts, with_sources
 from molweight.training._state import Context, Session
 
-__all__ = ["describe_job", "fit", "with_ensemble"]
+__all__ = ["describe_job", "fit", "stage_names", "with_ensemble"]
 
 
 def fit(
@@ -223,6 +223,15 @@ def describe_job(
     }
 
 
+def stage_names(job: Job) -> list[str]:
+    """Names of the stages that save states while a job runs, in their order.
+
+    Args:
+        job: All options, resolved.
+    """
+    return ["generic", "adaptive", *restart_stages(job), *member_stages(job)]
+
+
 def _finish(context: Context, job: Job, run: Run) -> Run:
     """Store the run, and remove the intermediate states."""
     if context.sources and uses_sources(job):
@@ -230,7 +239,7 @@ def _finish(context: Context, job: Job, run: Run) -> Run:
     parts, session = run.parts(), context.session
     state = {"about": parts.about, "model": parts.model, "pretrained": parts.pretrained, "records": parts.records}
     session.stage("finished").write(state)
-    for name in ("generic", "adaptive", *restart_stages(job), *member_stages(job)):
+    for name in stage_names(job):
         session.stage(name).discard()
     return run
 

@@ -172,9 +172,9 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
                 f"{labels.learner}."
             )
             raise ConfigError(
-                f"{mention('init', init)} was trained on labels of {labels.table} ({labels.learner}), and {seen} of "
-                f"its {'compounds' if labels.compounds else 'molecules'} are compounds that {held.data.name} holds "
-                f"out, so the score would be too optimistic. {remedy}"
+                f"{mention('init', init)} was trained on labels of {labels.table} ({labels.learner}); {seen} of its "
+                f"{'compounds' if labels.compounds else 'molecules'} are in the held-out rows of {held.data.name}, so "
+                f"the score would be too optimistic. {remedy}"
             )
 
 

@@ -289,8 +289,8 @@ def check_weighting(job: Job) -> None:
         raise OptionError(
             "proximal_strength",
             job.proximal_strength,
-            "leaves the finetuned encoder untied from the pretrained one, and "
-            f"{mention('weighting', job.weighting)} learns through that tie",
+            "removes the term that links the finetuned encoder to the pretrained one, which "
+            f"{mention('weighting', job.weighting)} needs",
             f"Use a positive strength, e.g. {mention('proximal_strength', 1)}.",
         )
     if not rule.graph.proximal and job.recompute_graphs:

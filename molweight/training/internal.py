@@ -6,6 +6,7 @@ from molweight.training._batches import Batches, generator_for, part_batches
 from molweight.training._compare import format_findings
 from molweight.training._deprecated import TapWeight
 from molweight.training._finetune import finetune
+from molweight.training._fit import stage_names
 from molweight.training._forecast import Forecast, forecast
 from molweight.training._held_out import HeldOut
 from molweight.training._resolve import SOLVER_DEFAULTS, check_job, check_weighting, create_solver, with_stereo
@@ -31,6 +32,7 @@ __all__ = [
     "new_predictor",
     "part_batches",
     "resolve_assay_table",
+    "stage_names",
     "with_parts",
     "with_sources",
     "with_stereo",

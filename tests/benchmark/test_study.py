@@ -147,8 +147,10 @@ def test_files_that_are_no_study_are_refused(text: str, message: str, tmp_path: 
     (tmp_path / "study.yaml").write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_study(tmp_path / "study.yaml")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: there is no such file\. Name the YAML file of a study"):
         read_study(tmp_path / "nowhere.yaml")
+    with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\)"):
+        read_study(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["quick", "cpu", "gpu", "gpu_short", "ablations", "pretrain_gnns"])

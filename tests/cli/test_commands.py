@@ -197,7 +197,9 @@ def test_one_reject_is_said_in_the_singular_and_a_missing_input_with_what_may_be
     assert main(["predict", str(place / "run"), "CCO", "C1CC"]) == 0
     assert "1 row has no valid molecule and is left blank; for the reasons, use --rejects" in capsys.readouterr().err
     assert main(["predict", str(place / "run")]) == 2
-    assert "arguments are required: input." in capsys.readouterr().err
+    assert "molweight: name a file or SMILES to predict. See 'molweight predict --help'" in capsys.readouterr().err
+    assert main(["embed"]) == 2
+    assert "name the folder of a run and a file or SMILES to embed. See" in capsys.readouterr().err
 
 
 def test_rejects_of_a_prediction_are_said_once(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -301,7 +303,7 @@ def test_interrupted_fit_says_how_to_go_on(
     assert main(["predict", str(place / "stopped"), str(place / "my.csv")]) == 2
     assert "holds an interrupted run. Resume it first: --resume" in capsys.readouterr().err
     assert main(["fit", str(place / "my.csv"), "--resume", str(place / "stopped"), "--seed=7"]) == 2
-    assert "so table, --seed would have no effect" in capsys.readouterr().err
+    assert "so the argument TABLE and --seed would have no effect. Leave them out, or" in capsys.readouterr().err
     assert main(["fit", "--resume", str(place / "stopped"), "--quiet"]) == 0
     assert (place / "stopped" / "metrics.json").exists()
     assert main(["fit", "--resume", str(place / "stopped")]) == 2

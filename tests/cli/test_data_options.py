@@ -116,6 +116,10 @@ def test_a_column_of_roles_is_the_split_unless_another_is_named(
     assert "the test set has only 8 molecules; a verdict on the model needs at least 20" in caplog.text
     options = parser().parse_args([str(path), "--split", "random"])
     assert split_table(options, load_table(options)).name == "random"
+    path.write_text("smiles,y,split\n" + rows(lambda n: n / 7, lambda n: "test" if n == 1 else roles[n % 4]))
+    options = parser().parse_args([str(path), "--protocol", "paper"])
+    assert split_table(options, load_table(options)).test.tolist() == [1]
+    assert "the test set has only 1 molecule; a verdict" in caplog.text
 
 
 def test_the_same_molecule_in_train_and_test_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -112,7 +112,9 @@ def test_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments, "--objectives", "attribute_masking,graphcl", "--baselines", ""]) == 0
     rejects = pd.read_csv(tmp_path / "mine" / "rejects.csv")
     assert rejects[["row", "smiles"]].to_numpy().tolist() == [[2, "C1CC"]]
-    assert "test roc_auc" in capsys.readouterr().out
+    output = capsys.readouterr()
+    assert "test roc_auc" in output.out
+    assert f"mine: 1 rejected row written to {tmp_path / 'mine' / 'rejects.csv'}" in output.err
     assert yaml.safe_load((tmp_path / "mine" / "config.yaml").read_text())["objectives"] == [
         "attribute_masking",
         "graphcl",
@@ -189,7 +191,7 @@ def test_unwritable_places_are_one_paragraph(
     ("arguments", "expected"),
     [
         (["--batch_size", "0"], "--batch_size 0 must be at least 1"),
-        (["--proximal_strength", "0"], "--proximal_strength 0.0 leaves the finetuned encoder untied"),
+        (["--proximal_strength", "0"], "--proximal_strength 0.0 removes the term that links the finetuned encoder"),
         (["--init", "nowhere"], "init"),
         (["--encoder_options.layers", "0"], "--encoder_options.layers 0 must be at least 1"),
         (

@@ -75,3 +75,7 @@ def test_help_of_fit_says_what_the_preset_changes() -> None:
     _, [(status, _, text)] = _run(["fit", "--help"])
     assert status == 0
     assert "With --preset small: 100." in " ".join(text.split())
+    _, [(status, _, text)] = _run(["fit", "--help_all"])
+    assert status == 0
+    assert "With --preset small (only for a new encoder): {'layers': 3, 'width': 64}." in " ".join(text.split())
+    assert "With --preset small (only if an encoder is pretrained): 200." in " ".join(text.split())

@@ -119,7 +119,7 @@ def test_options_of_a_ranking_are_refused_without_it(place: Path, capsys: pytest
     for name, value in (("lowest", "true"), ("rank", "y"), ("candidates", "5")):
         option = "--lowest" if name == "lowest" else f"--{name}={value}"
         assert main(["predict", str(place / "run"), "CCO", option, "--quiet"]) == 2
-        assert f"--{name} {value} has no effect without --top 1000. Leave it out." in capsys.readouterr().err
+        assert f"--{name} {value} needs --top, e.g. --top 1000." in capsys.readouterr().err
     assert main(["predict", str(place / "run"), "CCO", "--decimal=x", "--quiet"]) == 2
     assert "--decimal x is unknown" in capsys.readouterr().err
 
@@ -131,7 +131,12 @@ def test_candidates_hold_the_best_rows_and_say_what_was_left_out(
     command = ["predict", str(place / "run"), str(place / "library.smi"), "--top=40", f"--output={output}"]
     assert main([*command, "--candidates=400"]) == 0
     said = capsys.readouterr().err
-    assert "A fast surrogate of the model ranked 1900 rows; the model scores only its top 400." in said
+    assert "A fast surrogate of the model ranked 1900 rows; the model scores only its top 400 and the" in said
+    scored = re.search(r"40 of the (\d+) scored rows kept \(of 1900 rows; (\d+) have no valid molecule\)", said)
+    assert scored is not None
+    assert 400 <= int(scored[1]) <= 440
+    assert f" {scored[2]} rows have no valid molecule. On" in said
+    assert int(scored[2]) > 0
     assert "--candidates all" in said
     found = pd.read_csv(output)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["top.csv"]
@@ -144,6 +149,30 @@ def test_candidates_hold_the_best_rows_and_say_what_was_left_out(
 def test_few_rows_are_all_scored(place: Path, best: pd.DataFrame, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(screen(place, tmp_path / "auto.csv"), best)
     pd.testing.assert_frame_equal(screen(place, tmp_path / "most.csv", "--candidates=950"), best)
+
+
+def test_a_few_candidates_are_still_candidates(
+    place: Path, best: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "top.csv"
+    command = ["predict", str(place / "run"), str(place / "library.smi"), "--top=5", f"--output={output}"]
+    assert main([*command, "--candidates=40"]) == 0
+    said = capsys.readouterr().err
+    assert "ranked 1900 rows; the model scores only its top 40 and the best rows of a random sample." in said
+    assert re.search(r"5 of the 4\d scored rows kept", said)
+    assert len(set(pd.read_csv(output)["row"]) & set(best["row"])) >= 3
+
+
+def test_a_library_with_few_molecules_is_scored_whole_and_this_is_said(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ["CCO" if n % 8 == 0 else "C1CC" for n in range(800)]
+    (tmp_path / "library.smi").write_text("\n".join(texts))
+    command = ["predict", str(place / "run"), str(tmp_path / "library.smi"), "--top=5", "--candidates=40"]
+    assert main([*command, f"--output={tmp_path / 'top.csv'}"]) == 0
+    said = capsys.readouterr().err
+    assert re.search(r"only \d+ of 200 random rows have a valid molecule, and a surrogate needs 100", said)
+    assert "5 of 800 rows kept; 700 rows have no valid molecule" in said
 
 
 @pytest.mark.parametrize("point", ["begun", "ranked"])
@@ -213,13 +242,13 @@ def test_a_long_smiles_is_screened_into_a_file(place: Path, tmp_path: Path) -> N
 
 
 def test_the_help_states_the_numbers_of_the_code() -> None:
-    from molweight.cli._candidates import _FEW, _FEWEST, _TIMES
+    from molweight.cli._candidates import _DRAWN, _FEW, _FEWEST, _TIMES
     from molweight.cli._options._predict import parser
     from molweight.runs.internal import MOST_ROWS
 
     made = parser()
     text = " ".join(made.format_help().split())
     assert f"auto: {_TIMES} x --top, at least {_FEWEST:,}. All rows" in text
-    assert f"with auto at most {_FEW:,}" in text
+    assert f"at most twice as many or {_DRAWN}, or with auto at most {_FEW:,}" in text
     assert f"at most {MOST_ROWS}; limits memory" in text
     assert made.get_defaults().chunk_size == MOST_ROWS

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from jsonargparse import Namespace
 
 from molweight import datasets, fit, load
 from molweight.cli import main
+from molweight.cli._explain import _say_of_which_part
 from molweight.datasets.internal import read_test_file, row_numbers, with_test
+from molweight.ensemble import Ensemble
 from molweight.errors import ConfigError
 from molweight.options import Job
 from molweight.training.internal import HeldOut
@@ -103,6 +106,14 @@ def test_every_row_trains_without_a_test_set(place: Path, capsys: pytest.Capture
     assert said in capsys.readouterr().err
     page = (place / "explanation.html").read_text(encoding="utf-8")
     assert "(graph replaced by the hydrocarbon, other inputs unchanged) and atoms" in page
+    run = load(place / "none")
+    assert isinstance(run.model, Ensemble)
+    run.model.spec = replace(run.model.spec, weights=(0.0, *run.model.spec.weights[1:]))
+    options = Namespace(quiet=False)  # type: ignore[no-untyped-call]  # jsonargparse leaves it without annotations
+    _say_of_which_part(options, run)
+    assert capsys.readouterr().err.startswith(
+        "The graph members have no weight, so all attributions are 0. To attribute"
+    )
     metrics = json.loads((place / "none" / "metrics.json").read_text())
     assert metrics["sizes"]["test"] == 0
     assert sum(metrics["sizes"].values()) == 60

@@ -155,12 +155,23 @@ def test_what_was_found_is_stated(write: Write, caplog: pytest.LogCaptureFixture
 
 def test_classes_and_numbers_side_by_side_are_not_guessed(write: Write) -> None:
     path = write("smiles,active,pIC50\nCCO,1,6.5\nCCN,0,4.5\n")
-    with pytest.raises(DataError, match=r"'active' hold classes .* 'pIC50' hold numbers.*targets="):
+    with pytest.raises(DataError, match=r"column 'active' holds classes .* column 'pIC50' holds numbers.*targets="):
         read(path)
     assert read(path, task="classification").target_names == ["active"]
     assert read(path, targets=["pIC50"]).task == "regression"
     assert read(path, targets=["active", "pIC50"]).task == "classification,regression"
     assert read(path, targets=["active", "pIC50"], task="regression").task == "regression"
+
+
+def test_a_task_that_no_column_fits_is_refused_with_the_reason(write: Write) -> None:
+    numbers = write("smiles,solvation\nCCO,1.5\nCCN,0.5\nCCC,-2\n")
+    with pytest.raises(DataError, match=r"column 'solvation' holds numbers, not classes\. Leave task='classification'"):
+        read(numbers, task="classification")
+    rows = [f"{'C' * n}O,{('low', 'mid', 'high')[n % 3]}" for n in range(1, 13)]
+    words = write("\n".join(["smiles,solubility", *rows]))
+    with pytest.raises(DataError, match=r"'solubility' holds words, not numbers\. In place of task='regression'"):
+        read(words, task="regression")
+    assert read(words, targets=["solubility"], task="multiclass").task == "multiclass"
 
 
 def test_rejects_are_reported_with_their_row_in_the_file(write: Write, caplog: pytest.LogCaptureFixture) -> None:

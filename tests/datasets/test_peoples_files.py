@@ -285,7 +285,7 @@ def test_numbers_of_the_molecules_are_no_labels(name: str, values: list[int], wr
     ("values", "why"),
     [
         ([3, 1, 2, 6, 4, 5, 9, 13, 7, 8, 12, 11], "looks like numbers of the rows: whole numbers, all different"),
-        ([1, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9], "looks like numbers of the molecules: whole numbers in ascending"),
+        ([1, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9], "looks like compound numbers (1, 2, 3 ...): whole numbers in ascending"),
     ],
 )
 def test_whole_numbers_that_may_number_the_molecules_are_said(values: list[int], why: str, write: Write) -> None:
@@ -370,7 +370,7 @@ def test_bounds_in_a_column_of_their_own(name: str, write: Write) -> None:
     signs = ["'='", "'>'", "<", "", ">=", "~"] * 2
     data = read(write(table({name: signs, "pIC50": NUMBERS})))
     assert data.columns["label_bounds"].ravel().tolist() == [0, 1, -1, 0, 1, 0] * 2
-    assert f"column {name!r} says which labels in 'pIC50' are bounds" in said(data)
+    assert f"column {name!r} marks the labels in 'pIC50' that are bounds" in said(data)
 
 
 def test_relations_of_nobody_are_refused(write: Write) -> None:
@@ -456,7 +456,7 @@ def test_an_activity_that_has_no_logarithm_is_a_reject(write: Write) -> None:
     data = read(write(chembl(rows)), targets="p(Standard Value)")
     assert [item.number for item in data.rejects] == [3, 4]
     assert "is not a positive molar concentration" in data.rejects[0].reason
-    with pytest.raises(ConfigError, match=r"'p\(logS\)' is -log10 .* the unit of 'logS' is not molar"):
+    with pytest.raises(ConfigError, match=r"'p\(logS\)' needs a molar unit \(e\.g\. nM\) in 'logS'"):
         read(write(table({"logS": NUMBERS})), targets="p(logS)")
 
 
@@ -889,7 +889,7 @@ def test_a_panel_of_classes_and_numbers(write: Write) -> None:
     }
     path = write(table(cells))
     with pytest.raises(
-        DataError, match=r"hold classes .* hold numbers\. Name the label columns: .* one model of classes and numbers"
+        DataError, match=r"holds classes .* hold numbers\. Name the label columns: .* one model of classes and numbers"
     ):
         read(path)
     data = read(path, targets=list(cells))

@@ -87,7 +87,9 @@ def test_quoted_headers_with_commas_of_sider(table: Load) -> None:
 
 
 def test_the_column_mol_of_bace_and_its_hundred_descriptors(table: Load) -> None:
-    with pytest.raises(DataError, match=r"hold classes \(0 and 1\).*hold numbers\. Name the label columns: targets="):
+    with pytest.raises(
+        DataError, match=r"holds? classes \(0 and 1\).*holds? numbers\. Name the label columns: targets="
+    ):
         datasets.from_file(source("bace"))
     same_as_loaded(datasets.from_file(source("bace"), targets=["Class"], duplicates="keep", n_jobs=1), table("bace"))
 

@@ -273,7 +273,7 @@ def test_roles_that_are_not_given_are_held_out_of_train() -> None:
     [
         (ROLES[:5], "roles: 5 roles for 7 rows of seven"),
         (["trian", *ROLES[1:]], "roles, row 0: 'trian' is not a role; did you mean 'train'"),
-        (["train"] * 7, "leaves test without a molecule: the roles are given, and no molecule of the table has this"),
+        (["train"] * 7, "leaves no molecule for test: the roles are given, and no molecule of the table has this"),
     ],
 )
 def test_wrong_roles_are_refused(roles: list[str], message: str, seven: MoleculeDataset) -> None:

@@ -215,3 +215,11 @@ def test_the_test_file_needs_no_weights_and_all_its_rows_count(tmp_path: Path) -
         weights = data.columns["label_weight"]
         assert weights[splits.test].tolist() == [[1.0], [1.0]]
         assert weights[:20, 0].tolist() == [1 + n % 3 for n in range(20)]
+
+
+def test_merged_rows_of_a_test_file_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train = train_on(tmp_path, [0.5, 1.25, 2.0])
+    (tmp_path / "test.csv").write_text("smiles,y\nCCN,1\nNCC,2\nCCCN,3\n")
+    found = read_test_file(tmp_path / "test.csv", train, replicates="mean", cache=False)
+    assert found.targets.ravel().tolist() == [1.5, 3.0]
+    assert "test: 2 molecules remain, one row each (duplicates='mean')" in caplog.text

@@ -116,7 +116,7 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
     data = molecules(4)
     training = TrainingSet(data, torch.zeros(4, 0), torch.full((4, 1), 1e30))
     with pytest.raises(
-        TrainingError, match=r"loss of finetuning is (inf|nan)\. Check the labels and features for extreme values"
+        TrainingError, match=r"finetuning loss became (inf|nan)\. Check the labels and features for extreme values"
     ):
         fit_member(member(), training, np.arange(4), Schedule(1), seed=0, device=CPU)
 

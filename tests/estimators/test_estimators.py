@@ -74,7 +74,7 @@ def test_defaults_are_those_of_the_job() -> None:
 
 
 def test_unknown_parameter_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="no parameter 'epoch'; did you mean 'epochs'"):
+    with pytest.raises(ConfigError, match=r"no parameter 'epoch'; did you mean 'epochs'.* See help\(TapWeight"):
         TapWeightClassifier(epoch=3)
 
 

@@ -43,7 +43,7 @@ def test_one_line_per_objective_and_none_without_hypergradients() -> None:
     rng = np.random.default_rng(0)
     text = format_evidence(records(rng.normal(size=(100, 3))))
     assert len(text.splitlines()) == 5
-    assert "equal weights would do" in text
+    assert "there is no evidence against equal weights" in text
     assert format_evidence([{"weights": {"a": 1.0}}] * 50) == ""
     assert format_evidence(records(rng.normal(size=(10, 3)))) == ""
     assert weigh_evidence(records(np.full((50, 2), np.nan))) == []

@@ -275,4 +275,4 @@ def test_labels_with_little_in_them_are_said(
         list(table.smiles), np.where(np.arange(90) % 2, 3.0, 7.0)[:, None], task="regression", cache=False
     )
     fit(job, two, None, corpus)
-    assert "all labels are 3 or 7; if these are classes, set the task" in caplog.text
+    assert "looks like two classes (3 and 7); if so, use task='classification', and name" in caplog.text

@@ -1,5 +1,6 @@
 """Interrupted fits end bit-identical to uninterrupted ones, in the same process and after SIGKILL."""
 
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from molweight.options import Job
 from molweight.report.internal import format_evidence
 from molweight.runs import Run
 from molweight.training import Session, compare, fit, variant
+from molweight.training.internal import stage_names
 
 
 class Interrupter:
@@ -91,6 +93,7 @@ def test_interrupted_in_every_stage(
         with pytest.raises(KeyboardInterrupt):
             fit(hard, data, splits, corpus, session=Session(states, callbacks=[follower], seconds=0))
         seen += follower.seen
+        assert [name for name in stage_names(hard) if (states / f"{name}.safetensors").exists()][-1] == stage
     run = fit(hard, data, splits, corpus, resume=states)
     shutil.rmtree(tmp_path / "cache" / "pretrained")
     expected = fit(hard, data, splits, corpus)
@@ -172,8 +175,12 @@ def test_a_comparison_goes_on_with_the_method_it_was_at(
     _assert_same(resumed.run, fit(small, data, splits, corpus))
 
 
-def test_killed_at_random_moments(root: Path) -> None:
-    command = [sys.executable, "-m", "experiments.stress.kill_resume", "--kills", "2"]
+def test_killed_at_random_moments(root: Path, job: Job, tmp_path: Path) -> None:
+    output = tmp_path / "kills.json"
+    command = [sys.executable, "-m", "experiments.stress.kill_resume", "--kills", "2", "--output", str(output)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("2 killed")
+    stages = json.loads(output.read_text())["result"]["stage_when_killed"]
+    assert sum(stages.values()) == 2
+    assert set(stages) <= {"before the first state", *stage_names(job), "finished"}

@@ -164,7 +164,7 @@ def test_a_checkpoint_that_learned_what_is_held_out_is_refused(copy: MoleculeDat
     model, _ = generic_pretraining(of_renamed(), corpus, device)
     save_checkpoint(tmp_path / "all", of_renamed(), model, corpus)
     job = variant(JOB, objectives=["attribute_masking"], init=str(tmp_path / "all"))
-    with pytest.raises(ConfigError, match=r"was trained on labels of renamed \(assay_labels\), and 6 of its molecules"):
+    with pytest.raises(ConfigError, match=r"was trained on labels of renamed \(assay_labels\); 6 of its molecules"):
         fit(job, copy, ROLES, corpus)
     run = fit(of_renamed(), copy, ROLES, corpus)
     run.save(tmp_path / "run")
@@ -182,7 +182,7 @@ def test_labels_are_remembered_over_several_runs(copy: MoleculeDataset, tmp_path
         run = fit(variant(plain, init=str(tmp_path / start)), other, datasets.split(other, "random"), corpus)
         run.save(tmp_path / name)
         assert load(tmp_path / name).learned == run.learned
-    with pytest.raises(ConfigError, match=r"was trained on labels of renamed \(assay_labels\), and 6 of its molecules"):
+    with pytest.raises(ConfigError, match=r"was trained on labels of renamed \(assay_labels\); 6 of its molecules"):
         fit(variant(plain, init=str(tmp_path / "second")), copy, ROLES, corpus)
 
 

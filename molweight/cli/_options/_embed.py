@@ -8,7 +8,11 @@ __all__ = ["parser"]
 
 def parser() -> Parser:
     """Options of the command."""
-    made = Parser(prog="molweight embed", description="Vectors of every molecule of a file, row by row.")
+    made = Parser(
+        prog="molweight embed",
+        description="Vectors of every molecule of a file, row by row.",
+        missing={"run": "the folder of a run", "input": "a file or SMILES to embed"},
+    )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_molecule_options(made)
     made.add_argument(

@@ -20,7 +20,11 @@ _ABOUT: Final = (
 
 def parser() -> Parser:
     """Options of the command."""
-    made = Parser(prog="molweight evaluate", description=_ABOUT)
+    made = Parser(
+        prog="molweight evaluate",
+        description=_ABOUT,
+        missing={"run": "the folder of a run", "table": "a labelled table to score it on"},
+    )
     add = made.add_argument
     add("--config", action="config", help="YAML file with any of these options")
     add("run", type=str, help="folder of a run: runs/NAME")

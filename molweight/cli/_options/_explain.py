@@ -9,7 +9,11 @@ __all__ = ["parser"]
 
 def parser() -> Parser:
     """Options of the command."""
-    made = Parser(prog="molweight explain", description="Attribute predictions to atoms, and draw the molecules.")
+    made = Parser(
+        prog="molweight explain",
+        description="Attribute predictions to atoms, and draw the molecules.",
+        missing={"run": "the folder of a run", "input": "a file of molecules to explain"},
+    )
     add = made.add_argument
     add("--config", action="config", help="YAML file with any of these options")
     add("run", type=str, help="folder of a run: runs/NAME")

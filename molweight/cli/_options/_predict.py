@@ -10,7 +10,11 @@ __all__ = ["parser"]
 
 def parser() -> Parser:
     """Options of the command."""
-    made = Parser(prog="molweight predict", description="Predict for every molecule of a file, row by row.")
+    made = Parser(
+        prog="molweight predict",
+        description="Predict for every molecule of a file, row by row.",
+        missing={"run": "the folder of a run", "input": "a file or SMILES to predict"},
+    )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_molecule_options(made)
     made.add_argument(
@@ -27,9 +31,7 @@ def parser() -> Parser:
         default=None,
         help="add columns similarity (to the training molecules) and in_domain; yes by default, for a single run",
     )
-    made.add_argument(
-        "--top", type=int | None, default=None, help="keep only this many rows, those with the best predictions: 1000"
-    )
+    made.add_argument("--top", type=int | None, default=None, help="keep only the N best rows, e.g. 1000")
     made.add_argument(
         "--rank", type=str | None, default=None, help="target that --top ranks by; required if there are several"
     )
@@ -39,7 +41,7 @@ def parser() -> Parser:
         type=int | Literal["auto", "all"],
         default="auto",
         help="rows that the model scores for --top, preselected by a fast surrogate; auto: 10 x --top, at least "
-        "10,000. All rows are scored if the input has at most twice as many, or with auto at most 50,000",
+        "10,000. All rows are scored if the input has at most twice as many or 200, or with auto at most 50,000",
     )
     made.add_argument(
         "--ensemble", type=names, default=[], help="further runs with the same targets to average over: a,b"
