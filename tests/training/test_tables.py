@@ -196,9 +196,9 @@ def test_a_run_that_learned_the_task_is_no_start_where_its_labels_are_held_out(t
     fit(job, data, splits, corpus).save(tmp_path / "run")
     again = variant(JOB, objectives=["attribute_masking"], init=str(tmp_path / "run"))
     assert fit(again, data, splits, corpus).weights == {"attribute_masking": 1.0}
-    with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\), and \d+ of its compounds"):
+    with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\); \d+ of its compounds"):
         fit(again, data, others, corpus)
-    with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\), and \d+ of its compounds"):
+    with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\); \d+ of its compounds"):
         fit(replace(again, members=2, partners=["linear"]), data, splits, corpus)
 
 
