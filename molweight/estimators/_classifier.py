@@ -10,6 +10,7 @@ from molweight.arrays import AnyArray
 from molweight.errors import DataError
 from molweight.estimators._base import TapWeightEstimator
 from molweight.estimators._labels import (
+    check_shape,
     decode_classes,
     encode_classes,
     known_mean,
@@ -112,12 +113,14 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
             sample_weight: Weight of each row.
 
         Raises:
-            DataError: If no column has a label, or no row a valid molecule.
+            DataError: If ``y`` has another shape than the predictions, no column has a label, or no row a valid
+                molecule.
         """
         probability, usable = self._predict_to_score(X)
         truth, predicted = (
             np.asarray(values, dtype=object).reshape(len(values), -1) for values in (y, self._decoded(probability))
         )
+        check_shape(truth, *predicted.shape)
         known = weighing(~pd.isna(truth) & usable[:, None], sample_weight)
         scored = known.any(axis=0)
         if not scored.any():

@@ -11,6 +11,7 @@ from molweight.arrays import AnyArray
 from molweight.errors import ConfigError, DataError
 
 __all__ = [
+    "check_shape",
     "decode_classes",
     "encode_classes",
     "known_mean",
@@ -134,6 +135,24 @@ def numbers(y: Any) -> AnyArray:
         return labels.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"y holds something that is not a number: {error}. Use NaN for a missing label.") from error
+
+
+def check_shape(y: AnyArray, rows: int, columns: int) -> None:
+    """Refuse labels that do not match the predictions they are compared with; NumPy would repeat a single column.
+
+    Args:
+        y: Labels to score, two-dimensional.
+        rows: Number of SMILES.
+        columns: Number of columns that the estimator predicts.
+
+    Raises:
+        DataError: If the shapes differ.
+    """
+    if y.shape != (rows, columns):
+        raise DataError(
+            f"y has {y.shape[0]} rows and {y.shape[1]} columns; there are {rows} SMILES, and the estimator predicts "
+            f"{columns} columns. Pass one label for each, in the order of fit."
+        )
 
 
 def _array(y: Any) -> AnyArray:

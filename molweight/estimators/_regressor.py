@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 from molweight.arrays import AnyArray
 from molweight.errors import DataError
 from molweight.estimators._base import TapWeightEstimator
-from molweight.estimators._labels import known_mean, numbers, weighing
+from molweight.estimators._labels import check_shape, known_mean, numbers, weighing
 
 __all__ = ["TapWeightRegressor"]
 
@@ -70,11 +70,13 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
             sample_weight: Weight of each row.
 
         Raises:
-            DataError: If no column has two different labels, or no row has a valid molecule.
+            DataError: If ``y`` has another shape than the predictions, no column has two different labels, or no row
+                has a valid molecule.
         """
         truth = numbers(y)
         truth = truth[:, None] if truth.ndim == 1 else truth
         predicted, usable = self._predict_to_score(X)
+        check_shape(truth, *predicted.shape)
         known = weighing(~np.isnan(truth) & usable[:, None], sample_weight)
         varied = np.array([len(np.unique(column[own])) > 1 for column, own in zip(truth.T, known.T, strict=True)])
         if not varied.any():

@@ -210,6 +210,19 @@ def test_columns_without_labels_are_left_out_of_the_accuracy() -> None:
         model.score(SMILES[12:], np.full((18, 2), None))
 
 
+def test_labels_of_another_shape_have_no_score(classifier: TapWeightClassifier) -> None:
+    y = np.linspace(0, 1, 30)
+    regressor = TapWeightRegressor(**SMALL).fit(SMILES, y)
+    with pytest.raises(
+        DataError, match="y has 30 rows and 2 columns; there are 30 SMILES, and the estimator predicts 1"
+    ):
+        regressor.score(SMILES, np.column_stack([y, y]))
+    with pytest.raises(DataError, match="y has 29 rows and 1 columns"):
+        regressor.score(SMILES, y[1:])
+    with pytest.raises(DataError, match="y has 30 rows and 2 columns"):
+        classifier.score(SMILES, np.column_stack([AMINE, AMINE]))
+
+
 def test_a_search_goes_on_if_a_fold_has_no_label_of_a_column() -> None:
     y = np.column_stack([np.linspace(0, 1, 30), np.full(30, np.nan)])
     y[:12, 1] = np.arange(12)
