@@ -13,9 +13,9 @@ divided by the standard deviation of the labels, mean over targets.
 
 *Calibration.* A forest and a Gaussian process, averaged, predict some rows out of fold, and the calibration is fitted
 to these predictions: not at all (``none``), as before (``lowest``: to the labels themselves, kept if its loss on
-held-out folds is the lowest), and as in a fit (``certain``: to smoothed labels, kept if it gains more than one standard
-error). ``sharpened`` predictions have logits three times as large. Score: log-loss on the other half, mean over targets
-with at least ten labels of each class.
+held-out folds is the lowest), and as in a fit (``certain``: to smoothed labels; with fewer than 50 labels of a class,
+kept only if it gains more than one standard error). ``sharpened`` predictions have logits three times as large.
+Score: log-loss on the other half, mean over targets with at least ten labels of each class.
 """
 
 import argparse

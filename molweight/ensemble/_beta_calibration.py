@@ -17,8 +17,10 @@ _TINY: Final = 1e-7
 _FLATTEST: Final = 1e-2
 """Minimum slope: the map must increase, so that it preserves the order of the predictions."""
 _KINDS: Final = ("none", "platt", "beta")
+_FEW: Final = 50
+"""With fewer labels of a class, a small gain in log-loss may be chance; see ``experiments/studies/few_labels.py``."""
 _GAIN: Final = 1.0
-"""Minimum gain in log-loss for calibrating, in standard errors of the gain; a smaller one may be chance."""
+"""Minimum gain for calibrating on so few labels, in standard errors of the gain."""
 _START: Final = np.array([1.0, 1.0, 0.0])
 
 
@@ -64,7 +66,8 @@ class BetaCalibration:
     ) -> tuple["BetaCalibration", AnyArray]:
         """For each class, the map with the lowest log-loss on held-out folds, refitted on all rows.
 
-        Predictions are left as they are, unless a map lowers the log-loss by more than one standard error.
+        Predictions are left as they are if no map lowers the log-loss; with fewer than 50 labels of a class, if none
+        lowers it by more than one standard error.
 
         Args:
             predicted: Probabilities, ``n x T``, of rows that the models have not seen.
@@ -80,7 +83,9 @@ class BetaCalibration:
             known = np.flatnonzero(~np.isnan(labels[:, at]))
             if enough(labels[known, at], _LEAST, classes=True):
                 tried = {kind: _on_folds(kind, predicted[:, at], labels[:, at], folds) for kind in _KINDS}
-                kinds[at] = _best({kind: _losses(labels[known, at], tried[kind][known]) for kind in _KINDS})
+                few = not enough(labels[known, at], _FEW, classes=True)
+                losses = {kind: _losses(labels[known, at], tried[kind][known]) for kind in _KINDS}
+                kinds[at] = _best(losses, errors=_GAIN if few else 0.0)
                 values[at], unseen[:, at] = (
                     _fit_map(kinds[at], predicted[known, at], labels[known, at]),
                     tried[kinds[at]],
@@ -130,11 +135,11 @@ def _losses(labels: AnyArray, predicted: AnyArray) -> AnyArray:
     return found
 
 
-def _best(losses: Mapping[str, AnyArray]) -> str:
-    """The map with the lowest loss, or ``"none"`` if its gain over none is within one standard error."""
+def _best(losses: Mapping[str, AnyArray], *, errors: float) -> str:
+    """The map with the lowest loss, or ``"none"`` if its gain is not above this number of standard errors."""
     best = min(losses, key=lambda kind: float(losses[kind].mean()))
     gains = losses["none"] - losses[best]
-    certain = gains.mean() > _GAIN * gains.std(ddof=1) / np.sqrt(len(gains))
+    certain = gains.mean() > errors * gains.std(ddof=1) / np.sqrt(len(gains))
     return best if certain else "none"
 
 

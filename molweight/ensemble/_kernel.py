@@ -213,8 +213,8 @@ class _Trial:
 def _trial_groups(known: BoolArray, order: Indices) -> list[tuple[Indices, Indices]]:
     """Positions of rows for choosing the kernel, and of targets that share them.
 
-    If labels are missing, groups of targets with the same labelled rows have their own rows. There are fewer of them
-    for each of several groups, so that all groups together take the time of one.
+    If labels are missing, groups of targets with the same labelled rows have their own rows: fewer of them for each of
+    several groups, so that all groups together take the time of two.
 
     Args:
         known: Which labels count, ``n x T``.
@@ -228,7 +228,7 @@ def _trial_groups(known: BoolArray, order: Indices) -> list[tuple[Indices, Indic
     labels = masks.sum(axis=0) * np.bincount(group)
     largest = np.argsort(-labels, kind="stable")[:_TRIAL_GROUPS]
     largest = largest[labels[largest] > 0]
-    count = int(_TRIAL_ROWS / len(largest) ** (1 / 3))
+    count = int(_TRIAL_ROWS * min(1.0, 2 / len(largest)) ** (1 / 3))
     return [(np.sort(order[masks[:, own]][:count]), np.flatnonzero(group == own)) for own in largest]
 
 

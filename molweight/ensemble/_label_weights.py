@@ -23,7 +23,7 @@ def relative_weights(weights: AnyArray, labels: AnyArray, *, per_target: bool) -
         >>> weights = np.array([[1.0, 0.5], [3.0, 0.5]])
         >>> relative_weights(weights, np.zeros((2, 2)), per_target=True).tolist()
         [[0.5, 1.0], [1.5, 1.0]]
-        >>> relative_weights(weights, np.zeros((2, 2)), per_target=False).tolist()
+        >>> relative_weights(weights, np.zeros((2, 2)), per_target=False).round(1).tolist()
         [[0.8, 0.4], [2.4, 0.4]]
     """
     axis = 0 if per_target else None

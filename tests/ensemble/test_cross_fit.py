@@ -363,6 +363,28 @@ def test_each_endpoint_has_a_transform_of_its_own() -> None:
     np.testing.assert_allclose(found.weights, expected, atol=1e-6)
 
 
+def test_three_nearly_equal_labels_of_one_target_do_not_decide_the_weights() -> None:
+    freesolv = datasets.load("freesolv").subset(range(60))
+    labels = np.full((60, 2), np.nan)
+    labels[:, 0] = freesolv.targets[:, 0]
+    labels[:3, 1] = 6.0, 6.01, 6.0
+    found = fit(table(labels, "regression"), changed(SMALL, label_transform="none"))
+    parts = [found.out_of_fold[name][:, :1] for name in list(found.out_of_fold)[:-1]]
+    truth = labels[:, :1].astype(np.float32).astype(np.float64)
+    np.testing.assert_allclose(found.weights, convex_weights(parts, truth, shrinkage=0.2), atol=1e-6)
+
+
+def test_a_fold_whose_labels_are_equal_predicts_this_label() -> None:
+    labels = np.full((40, 2), 3.0)
+    labels[:, 0] = datasets.load("freesolv").targets[:40, 0]
+    labels[-1, 1] = 3.5
+    data = table(labels, "regression")
+    found = fit(data, changed(SMALL, label_transform="none"))
+    odd = next(fold for fold in _Work.of(SMALL, data, np.arange(40), CPU).folds if 39 in fold)
+    for name in set(found.out_of_fold) - {"ensemble"}:
+        np.testing.assert_allclose(found.out_of_fold[name][odd, 1], 3.0, atol=0.01)
+
+
 def test_several_classes_are_probabilities_that_sum_to_one() -> None:
     labels = np.eye(3)[np.random.default_rng(0).integers(3, size=60)]
     found = fit(table(labels, "multiclass"))
