@@ -63,6 +63,19 @@ def test_classes_are_those_of_the_training_table(
     assert read(tmp_path, train.subset(range(4)), cells, **given) == labels
 
 
+def test_the_test_file_needs_no_weights_and_all_its_rows_count(tmp_path: Path) -> None:
+    cells = [f"{n * 0.5},{1 + n % 3}" for n in range(20)]
+    train = from_file(table(tmp_path / "train.csv", cells, "smiles,y,w"), targets=["y"], sample_weight="w", cache=False)
+    for header, rows in (("smiles,y", ["1", "2"]), ("smiles,y,w", ["1,0", "2,0"])):
+        path = table(tmp_path / "test.csv", rows, header, end="N")
+        test = read_test_file(path, train, sample_weight="w", cache=False)
+        assert test.targets[:, 0].tolist() == [1, 2]
+        data, splits = with_test(train, test)
+        weights = data.columns["label_weight"]
+        assert weights[splits.test].tolist() == [[1.0], [1.0]]
+        assert weights[:20, 0].tolist() == [1 + n % 3 for n in range(20)]
+
+
 def test_one_class_of_several_may_be_alone_in_the_test_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     train = train_on(tmp_path, ["red", "green", "blue"], task="multiclass")
     path = table(tmp_path / "test.csv", ["Green", "green", "", "green"], end="N")
@@ -202,16 +215,3 @@ def test_classes_conflict_if_class_1_has_another_meaning(
     codes: dict[str, dict[str, int]], others: dict[str, dict[str, int]], expected: str | None
 ) -> None:
     assert conflicting_classes(codes, others) == conflicting_classes(others, codes) == expected
-
-
-def test_the_test_file_needs_no_weights_and_all_its_rows_count(tmp_path: Path) -> None:
-    cells = [f"{n * 0.5},{1 + n % 3}" for n in range(20)]
-    train = from_file(table(tmp_path / "train.csv", cells, "smiles,y,w"), targets=["y"], sample_weight="w", cache=False)
-    for header, rows in (("smiles,y", ["1", "2"]), ("smiles,y,w", ["1,0", "2,0"])):
-        path = table(tmp_path / "test.csv", rows, header, end="N")
-        test = read_test_file(path, train, sample_weight="w", cache=False)
-        assert test.targets[:, 0].tolist() == [1, 2]
-        data, splits = with_test(train, test)
-        weights = data.columns["label_weight"]
-        assert weights[splits.test].tolist() == [[1.0], [1.0]]
-        assert weights[:20, 0].tolist() == [1 + n % 3 for n in range(20)]
