@@ -3,8 +3,8 @@
     python -m experiments.studies.few_labels
     python -m experiments.studies.few_labels --show
 
-Development tables, of which a random half is predicted by models of the other half; no test set of another study is
-read. Rows are appended to ``experiments/results/few_labels.jsonl`` immediately; existing ones are kept.
+Development tables only, of which a random half is predicted by models of the other half. Rows are appended to
+``experiments/results/few_labels.jsonl`` immediately; existing ones are kept.
 
 *Kernel.* Each molecule has the label of each target with a given probability. The targets of SIDER are its own; those
 of FreeSolv and lipophilicity are all the same label. ``filled``: the kernel is chosen with missing labels counted as
