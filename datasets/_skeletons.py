@@ -15,6 +15,8 @@ from molweight.graphs.internal import map_chunks, parse_molecule, tasks_of
 __all__ = ["HeldCompounds", "compound_forms", "skeletons"]
 
 _CHUNK = 256
+_HYDROGEN = 0
+"""Value of the feature ``atomic_number`` of hydrogen."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ def _composition(data: MoleculeDataset) -> Uint64Array:
     """A number per molecule that depends on its counts of heavy atoms by element."""
     molecules = data.molecules
     codes = np.random.default_rng(0).integers(1, 1 << 62, 256, dtype=np.uint64)
+    codes[_HYDROGEN] = 0  # deuterium is an atom of the graph, but no heavy one
     before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(codes[molecules.atoms[:, 0]], dtype=np.uint64)])
     total: Uint64Array = before[molecules.atom_offsets[1:]] - before[molecules.atom_offsets[:-1]]
     return total

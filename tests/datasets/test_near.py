@@ -129,6 +129,15 @@ def test_compounds_of_the_task_are_left_out(tmp_path: Path) -> None:
         near_corpus(data, splits, [path])
 
 
+def test_isotopes_of_held_out_compounds_are_left_out(tmp_path: Path) -> None:
+    data = datasets.from_smiles(TASK)
+    splits = split_by_indices(data, {"train": [0], "meta": [2], "select": [3], "test": [1]})
+    path = tmp_path / "isotopes.smi"
+    path.write_text("[2H]C([2H])([2H])C(C)Cc1ccc(cc1)C(C)C(=O)O\nCOC(=O)C(C)c1ccc(CC(C)C)cc1\n")
+    assert list(near_corpus(data, splits, [path]).smiles) == ["COC(=O)C(C)c1ccc(CC(C)C)cc1"]
+    assert len(near_corpus(data, splits, [path], held_out=True)) == 2
+
+
 def test_overlapping_libraries_yield_as_many_molecules_as_asked(tmp_path: Path) -> None:
     data = datasets.from_smiles(["CCCCO", "CCS", "CCP", "CCCl"])
     splits = split_by_indices(data, {"train": [0], "meta": [1], "select": [2], "test": [3]})

@@ -9,7 +9,7 @@ import pytest
 from molweight import datasets
 from molweight.datasets import Splits, _rdkit_identity, from_smiles, split_by_roles
 from molweight.datasets._skeletons import skeletons
-from molweight.datasets.internal import read_sources
+from molweight.datasets.internal import compound_forms, identities, read_sources
 from molweight.errors import DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset, target_column
 
@@ -44,6 +44,23 @@ def test_the_inchi_skeleton_finds_forms_that_the_compound_key_does_not(task: Mol
     assert skeletons(["CS(=O)C"]) == skeletons([drawn[0]])
     (source,) = read_sources([from_smiles(drawn, np.arange(14.0), name="other", cache=False)], task, splits)
     assert drawn[0] not in list(source.data.smiles)
+
+
+ISOTOPES = ["[2H]OCC", "[2H]C([2H])([2H])CO", "[3H]CCO", "[13CH3]CO"]
+
+
+def test_isotopes_of_a_held_out_compound_are_left_out(task: MoleculeDataset, splits: Splits) -> None:
+    smiles = [*ISOTOPES, "[2H]C([2H])([2H])CN", *ALKANES[2:]]
+    table = from_smiles(smiles, np.arange(len(smiles), dtype=float), name="other", cache=False)
+    (source,) = read_sources([table], task, splits)
+    assert list(source.data.smiles) == smiles[len(ISOTOPES) :]
+    assert source.use.held_out == len(ISOTOPES)
+
+
+def test_isotopes_are_forms_of_a_compound() -> None:
+    data, table = from_smiles(["CCO", "CCN"], cache=False), from_smiles([*ISOTOPES, "CCC"], cache=False)
+    first, second = compound_forms(data, table, identities(table)[:, 1])
+    assert (first.tolist(), second.tolist()) == ([0, 1, 2, 3], [])
 
 
 def test_repeated_molecules_are_merged_and_contradictions_counted(task: MoleculeDataset, splits: Splits) -> None:
