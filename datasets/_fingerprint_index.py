@@ -14,6 +14,7 @@ from molweight.datasets._rdkit_ecfp import packed_ecfp
 from molweight.errors import DataError
 from molweight.graphs.internal import (
     Record,
+    building_alone,
     cache_root,
     content_key,
     map_chunks,
@@ -55,7 +56,8 @@ def fingerprint_index(
     """Fingerprints of all records of a source, computed or read from the cache.
 
     Blocks of 65,536 molecules are written atomically as they are computed, each with its checksum. Interrupted work
-    resumes at the unfinished block, and memory does not grow with the source.
+    resumes at the unfinished block, and memory does not grow with the source. A second process that requests the same
+    source waits for the first one, and takes over if that one dies.
 
     Args:
         read: Returns the records from the start; called only if the cache lacks them.
@@ -75,7 +77,9 @@ def fingerprint_index(
     folder = cache_root() / "fingerprints" / content_key([f"ecfp4 {_VERSION}".encode(), key])
     found = _read(folder)
     if found is None:
-        _build(folder, read, name, n_jobs, progress=progress)
+        with building_alone(folder, name):
+            if _read(folder) is None:
+                _build(folder, read, name, n_jobs, progress=progress)
         found = _read(folder)
     if found is None:
         raise DataError(f"{folder}: was removed while it was being read. Try again.")

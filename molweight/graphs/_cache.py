@@ -4,7 +4,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -18,6 +19,7 @@ from molweight.storage import partial_name
 
 __all__ = [
     "add_seal",
+    "building_alone",
     "cache_root",
     "content_key",
     "damaged",
@@ -193,6 +195,31 @@ def place_folder(partial: Path, folder: Path) -> None:
             raise
         for path in sorted(partial.iterdir(), key=lambda path: path.name == _META):  # the JSON last
             path.replace(folder / path.name)
+
+
+@contextmanager
+def building_alone(folder: Path, name: str) -> Iterator[None]:
+    """Context with a lock on building a folder; the system releases it if this process dies.
+
+    Whoever had to wait finds the folder built, so read it again inside.
+
+    Args:
+        folder: The folder; its parents are created.
+        name: Name of the source in messages.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        _log.warning("%s: another process is featurising it; waiting", name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_folder(folder: Path, *, lazy: Collection[str] = ()) -> tuple[dict[str, AnyArray], dict[str, Any]] | None:

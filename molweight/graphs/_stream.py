@@ -3,7 +3,6 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,15 @@ import numpy as np
 
 from molweight._progress import Progress, progress_bar
 from molweight.errors import DataError
-from molweight.graphs._cache import add_seal, cache_root, content_key, partial_name, place_folder, write_meta
+from molweight.graphs._cache import (
+    add_seal,
+    building_alone,
+    cache_root,
+    content_key,
+    partial_name,
+    place_folder,
+    write_meta,
+)
 from molweight.graphs._dataset import MoleculeDataset, check_some
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._featurize import featurize
@@ -72,7 +79,7 @@ def build_streamed(
     folder = cache_root() / "molecules" / content_key([featuriser.cache_key() + b", streamed", *key])
     found = read_molecules(folder)
     if found is None:
-        with _alone(folder, name):
+        with building_alone(folder, name):
             if read_molecules(folder) is None:
                 _build(folder, _Source(read, name, total, featuriser, n_jobs, progress))
         found = read_molecules(folder)
@@ -83,24 +90,6 @@ def build_streamed(
         rows = len(molecules) + len(rejects)
         _log.info("%s: %d of %d rows cannot be used: they have no valid molecule", name, len(rejects), rows)
     return MoleculeDataset(molecules, name=name, rejects=rejects, folder=folder, featuriser=featuriser)
-
-
-@contextmanager
-def _alone(folder: Path, name: str) -> Iterator[None]:
-    """Context with a lock on building a folder; the system releases it if this process dies."""
-    from filelock import FileLock, Timeout
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=1)
-    except Timeout:
-        _log.warning("%s: another process is featurising it; waiting", name)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from molweight.graphs._as_smiles import as_smiles, canonical_text, is_missing, parse_molecule, read_smiles, written
 from molweight.graphs._cache import (
+    building_alone,
     cache_root,
     content_key,
     partial_name,
@@ -32,6 +33,7 @@ __all__ = [
     "as_smiles",
     "atom_ranks",
     "build_streamed",
+    "building_alone",
     "cache_root",
     "canonical_text",
     "column_seconds",

@@ -1,7 +1,11 @@
 """Neighbours in large corpora: an exact search, an index that resumes, and a corpus without what the task holds out."""
 
 import gzip
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -67,7 +71,7 @@ def test_several_blocks_and_an_interruption(monkeypatch: pytest.MonkeyPatch, tmp
     assert computed == [100, 100, 100, 100, 100]  # the third one twice
     assert (index.sizes == np.bitwise_count(packed_ecfp(ZINC)).sum(axis=1)).all()
     fingerprint_index(lambda: pytest.fail("is in the cache"), b"interrupted", name="zinc")
-    assert not list((tmp_path / "fingerprints").glob(".*"))
+    assert [path.suffix for path in (tmp_path / "fingerprints").glob(".*")] == [".lock"]
     before = np.array(index.columns[1])  # the index is mapped from the file
     block = next((tmp_path / "fingerprints").glob("*/00001.npy"))
     with block.open("r+b") as stream:
@@ -75,6 +79,29 @@ def test_several_blocks_and_an_interruption(monkeypatch: pytest.MonkeyPatch, tmp
         stream.write(b"damage")
     again = fingerprint_index(lambda: list(enumerate(ZINC)), b"interrupted", name="zinc")
     assert (again.columns[1] == before).all()
+
+
+def test_a_second_build_waits_for_the_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path))
+    monkeypatch.setattr(_fingerprint_index, "BLOCK", 20)
+    written, proceed = Event(), Event()
+
+    def read() -> Iterator[tuple[int, str]]:
+        yield from enumerate(ZINC[:40])
+        written.set()  # all blocks, but the folder is not in its place yet
+        assert proceed.wait(60)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(fingerprint_index, read, b"shared", name="some", n_jobs=1)
+        assert written.wait(60)
+        second = pool.submit(fingerprint_index, lambda: enumerate(ZINC[:40]), b"shared", name="some", n_jobs=1)
+        while not (second.done() or "another process is featurising it; waiting" in caplog.text):
+            time.sleep(0.02)
+        proceed.set()
+        assert [len(index.result().sizes) for index in (first, second)] == [40, 40]
+    fingerprint_index(lambda: pytest.fail("is in the cache"), b"shared", name="some")
 
 
 def test_an_index_takes_130_bytes_a_molecule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
