@@ -69,6 +69,8 @@ The Hessians are indefinite, with negative curvature of the order of 10 during a
 
 _PLAIN: Final = {**vars(EncoderOptions()), **vars(PretrainingOptions())}
 """Defaults of the options that determine the source of an encoder."""
+_OF_PRETRAINING: Final = ("pretrain_steps", "pretrain_seed")
+"""Options of generic pretraining that are not used with a checkpoint."""
 _OF_SINGLE_MODELS: Final = ("finetune_restarts", "finetune_proximal_strength", "patience")
 """Options of finetuning that only a single model has."""
 _OF_LEVEL_2: Final = ("finetune_lr", "task_batch_size")
@@ -110,26 +112,31 @@ def resolve(job: Job, data: MoleculeDataset) -> Job:
 
 
 def warn_idle(job: Job) -> None:
-    """Warn of options of a single model's finetuning that an ensemble does not have.
+    """Warn of options without effect: of pretraining with a checkpoint, of a single model's finetuning in an ensemble.
+
+    ``init="scratch"`` is not reported: as the baseline of a comparison, it has the options of a job that pretrains.
 
     Args:
         job: The options, resolved.
     """
+    if job.init not in (*INITS, AUTO):
+        reason = f"generic pretraining is replaced by {mention('init', job.init)}"
+        _warn_of(job, _OF_PRETRAINING, reason, f"To pretrain an encoder of your own: {mention('init', 'pretrain')}")
     if job.members == 1:
         return
-    _warn_of(job, _OF_SINGLE_MODELS, "members of an ensemble are finetuned once, for a fixed number of epochs")
+    single = f"For a single model: {mention('members', 1)}"
+    _warn_of(job, _OF_SINGLE_MODELS, "members of an ensemble are finetuned once, for a fixed number of epochs", single)
     if not _trains_level_2(job):
         reason = "members of an ensemble have their own, and no level 2 of adaptive pretraining is trained"
-        _warn_of(job, _OF_LEVEL_2, reason)
+        _warn_of(job, _OF_LEVEL_2, reason, single)
 
 
-def _warn_of(job: Job, names: Sequence[str], reason: str) -> None:
+def _warn_of(job: Job, names: Sequence[str], reason: str, remedy: str) -> None:
     """Warn of options that were changed without effect."""
     plain = vars(Job())
-    changed = [str(Message(mention(name, getattr(job, name)))) for name in names if getattr(job, name) != plain[name]]
+    changed = [mention(name, getattr(job, name)) for name in names if getattr(job, name) != plain[name]]
     if changed:
-        single = Message(mention("members", 1))
-        _LOG.warning("%s: no effect, because %s. For a single model: %s", ", ".join(changed), reason, single)
+        _LOG.warning("%s", Message(f"{', '.join(changed)}: no effect, because {reason}. {remedy}"))
 
 
 def _trains_level_2(job: Job) -> bool:

@@ -17,7 +17,7 @@ from molweight.options import Job
 from molweight.runs import Run
 from molweight.runs.internal import Finetuning
 from molweight.training import Session, fit, variant
-from molweight.training._resolve import warn_idle
+from molweight.training._resolve import check_job, warn_idle
 from molweight.training._restarts import argbest, restart_seed
 
 
@@ -159,6 +159,20 @@ def test_an_ensemble_says_which_options_it_does_not_have(job: Job, caplog: pytes
     assert not caplog.text
     warn_idle(replace(job, members=2, finetune_restarts=3, patience=2))
     assert "finetune_restarts=3, patience=2: no effect" in caplog.text
+
+
+def test_options_of_pretraining_that_a_checkpoint_does_not_use_are_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = {"pretrain_steps": 5000, "pretrain_seed": 3}
+    for job in (Job(), Job(init="gin_zinc"), Job(init="scratch", **asked), Job(**asked)):
+        warn_idle(check_job(replace(job, device="cpu")))
+    assert not caplog.text
+    warn_idle(check_job(Job(init="gin_zinc", device="cpu", **asked)))
+    assert (
+        "pretrain_steps=5000, pretrain_seed=3: no effect, because generic pretraining is replaced by init='gin_zinc'. "
+        "To pretrain an encoder of your own: init='pretrain'" in caplog.text
+    )
 
 
 @pytest.mark.parametrize(
