@@ -14,11 +14,12 @@ from molweight.datasets._class_words import class_words, known_pair, present_cel
 from molweight.datasets._doubtful import by_content, by_name
 from molweight.datasets._header import smiles_rank
 from molweight.datasets._label_columns import LabelColumn, LabelOptions, read_column_labels
+from molweight.datasets._no_molecules import NoMoleculesError
 from molweight.datasets._numbers import has_no_value, is_missing, is_number, molar_factor, read_numbers, sign_of
 from molweight.datasets._parse import parsable
 from molweight.datasets._table import TextTable
 from molweight.datasets._user_splits import role_of
-from molweight.errors import DataError, mention
+from molweight.errors import mention
 
 __all__ = [
     "ColumnReport",
@@ -99,7 +100,7 @@ def find_smiles(table: TextTable) -> str:
         Its name.
 
     Raises:
-        DataError: If no column looks like SMILES.
+        NoMoleculesError: If no column looks like SMILES.
     """
     if table.smiles is not None:
         return table.smiles
@@ -108,7 +109,7 @@ def find_smiles(table: TextTable) -> str:
     named = sorted(shares, key=lambda name: (ranks[name], -shares[name]))
     found = next((name for name in named if shares[name] >= _SHARE), None) or _by_share(table, named, shares)
     if found is None:
-        raise DataError(_no_smiles(table))
+        raise NoMoleculesError(_no_smiles(table))
     _LOG.info("%s: SMILES are read from column %r", table.source, found)
     return found
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from molweight._progress import progress_bar
 from molweight.datasets._nearest import BLOCK, bit_columns
+from molweight.datasets._no_molecules import NoMoleculesError
 from molweight.datasets._rdkit_ecfp import packed_ecfp
 from molweight.errors import DataError
 from molweight.graphs.internal import (
@@ -50,6 +51,7 @@ def fingerprint_index(
     key: bytes,
     *,
     name: str,
+    origin: str = "",
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> FingerprintIndex:
@@ -63,11 +65,13 @@ def fingerprint_index(
         read: Returns the records from the start; called only if the cache lacks them.
         key: Identifies the records, e.g. the checksum of a file.
         name: Name of the source in messages.
+        origin: File of the source, for errors; empty if there is none.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 
     Raises:
-        DataError: If no record holds a molecule.
+        NoMoleculesError: If no record holds a molecule.
+        DataError: If the cache is removed at the same time.
 
     Example:
         >>> index = fingerprint_index(lambda: [(0, "CCO"), (1, "?"), (2, "C")], b"example", name="some")
@@ -84,7 +88,10 @@ def fingerprint_index(
     if found is None:
         raise DataError(f"{folder}: was removed while it was being read. Try again.")
     if not found.sizes.any():
-        raise DataError(f"{name}: none of its {len(found.sizes)} records has a valid molecule.")
+        raise NoMoleculesError(
+            f"{origin or name}: none of its {len(found.sizes)} records has a valid molecule. Name another file, or "
+            "give one SMILES per record."
+        )
     return found
 
 
@@ -112,7 +119,7 @@ def _build(
             bar.update(len(block))
             count += 1
     if count == 0:
-        raise DataError(f"{name}: holds no records.")
+        raise NoMoleculesError(f"{name}: holds no records. Give at least one SMILES.")
     write_meta(parts, {"blocks": count})
     place_folder(parts, folder)
 

@@ -1,5 +1,6 @@
 """Large sets of molecules for neighbour searches, as SMILES without features."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,14 @@ from molweight.datasets._corpora import CORPORA, Corpus, corpus_file
 from molweight.datasets._data_files import data_folder
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._fingerprint_index import FingerprintIndex, fingerprint_index
+from molweight.datasets._no_molecules import NoMoleculesError
 from molweight.datasets._records import is_molecule_file, read_records, records_key
 from molweight.errors import UnknownNameError
 from molweight.graphs.internal import Record
 
-__all__ = ["Library", "libraries_at_hand", "open_library"]
+__all__ = ["IndexedLibrary", "Library", "indexed_libraries", "libraries_at_hand", "open_library"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,13 @@ class Library:
         name: Its name in messages.
         key: Identifies its records.
         read: Returns its records.
+        path: Its file, if it is not a corpus of the package.
     """
 
     name: str
     key: bytes
     read: Callable[[], Iterable[Record]]
+    path: Path | None = None
 
     def index(self, *, n_jobs: int | None = None, progress: bool = False) -> FingerprintIndex:
         """Fingerprints of all records, computed once.
@@ -35,13 +41,21 @@ class Library:
         Args:
             n_jobs: Processes; ``None`` for all cores.
             progress: Whether to show a progress bar on a terminal.
+
+        Raises:
+            NoMoleculesError: If no record holds a molecule.
         """
-        return fingerprint_index(self.read, self.key, name=self.name, n_jobs=n_jobs, progress=progress)
+        origin = "" if self.path is None else str(self.path)
+        return fingerprint_index(self.read, self.key, name=self.name, origin=origin, n_jobs=n_jobs, progress=progress)
 
     def smiles(self, places: Sequence[int]) -> dict[int, str]:
         """The SMILES of some records, by their positions from 0."""
         wanted = set(places)
         return {place: text for place, (_, text) in enumerate(self.read()) if place in wanted}
+
+
+IndexedLibrary = tuple[Library, FingerprintIndex]
+"""A library and its fingerprints."""
 
 
 def open_library(name: str | Path) -> Library:
@@ -65,7 +79,7 @@ def open_library(name: str | Path) -> Library:
     if not (isinstance(name, Path) or is_molecule_file(name) or Path(name).is_file()):
         raise UnknownNameError("corpus", name, CORPORA)
     path = Path(name)
-    return Library(path.name.split(".")[0] or path.name, records_key(path), lambda: read_records(path))
+    return Library(path.name.split(".")[0] or path.name, records_key(path), lambda: read_records(path), path)
 
 
 def _known(corpus: Corpus) -> Library:
@@ -84,3 +98,30 @@ def libraries_at_hand() -> list[Library]:
     paths = sorted((folder / "corpora").glob("*")) if folder is not None else []
     found = [open_library(path) for path in paths if path.is_file() and is_molecule_file(path)]
     return found or [open_library("zinc")]
+
+
+def indexed_libraries(
+    names: Sequence[str | Path], *, n_jobs: int | None = None, progress: bool = False
+) -> list[IndexedLibrary]:
+    """Libraries with their fingerprints; if none are named, those of :func:`libraries_at_hand`.
+
+    A file that nobody named is left out with a warning if it holds no molecules, e.g. a ``README.txt``.
+
+    Args:
+        names: Corpora and files, as for :func:`open_library`.
+        n_jobs: Processes; ``None`` for all cores.
+        progress: Whether to show progress bars on a terminal.
+
+    Raises:
+        NoMoleculesError: If a named file holds no molecules.
+        UnknownNameError: If there is no such corpus or file.
+    """
+    if names:
+        return [(each, each.index(n_jobs=n_jobs, progress=progress)) for each in map(open_library, names)]
+    found = []
+    for library in libraries_at_hand():
+        try:
+            found.append((library, library.index(n_jobs=n_jobs, progress=progress)))
+        except NoMoleculesError as error:
+            _log.warning("a file in the corpora folder is left out, because it holds no molecules. %s", error.message)
+    return found or indexed_libraries(["zinc"], n_jobs=n_jobs, progress=progress)

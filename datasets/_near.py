@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.datasets._libraries import Library, libraries_at_hand, open_library
+from molweight.datasets._fingerprint_index import FingerprintIndex
+from molweight.datasets._libraries import Library, indexed_libraries
 from molweight.datasets._nearest import nearest
 from molweight.datasets._rdkit_ecfp import packed_ecfp
 from molweight.datasets._rdkit_identity import identities
@@ -54,7 +55,7 @@ def near_corpus(
         data: The table of the task.
         splits: Its roles.
         libraries: Corpora and files, as for :func:`molweight.datasets.load_corpus`; if empty, those in the folder
-            ``corpora`` of ``MOLWEIGHT_DATA``, or the ZINC sample of the package if there are none.
+            ``corpora`` of ``MOLWEIGHT_DATA`` that hold molecules, or the ZINC sample of the package if there are none.
         size: Maximum number of molecules; ``None`` for no limit.
         held_out: Whether compounds that the task holds out may be included, without labels.
         n_jobs: Processes and threads; ``None`` for all cores.
@@ -80,9 +81,10 @@ def near_corpus(
     """
     if size is not None and size < 1:
         raise OptionError("size", size, "must be at least 1")
-    opened = [open_library(name) for name in libraries] or libraries_at_hand()
+    indexed = indexed_libraries(libraries, n_jobs=n_jobs, progress=progress)
+    opened = [library for library, _ in indexed]
     queries = _queries(data, splits)
-    places, searched = _places(queries, opened, n_jobs, progress=progress)
+    places, searched = _places(queries, [index for _, index in indexed], n_jobs)
     wanted = len(places) if size is None else size
     count = wanted + wanted // 4 + len(queries)  # spares replace omitted ones
     found = _without(_built(opened, places[:count], n_jobs, progress=progress), data, splits, held_out=held_out)
@@ -112,14 +114,11 @@ def _queries(data: MoleculeDataset, splits: Splits) -> list[str]:
     return [data.smiles[int(place)] for place in train]
 
 
-def _places(
-    queries: Sequence[str], libraries: Sequence[Library], n_jobs: int | None, *, progress: bool
-) -> tuple[list[Place], int]:
+def _places(queries: Sequence[str], indices: Sequence[FingerprintIndex], n_jobs: int | None) -> tuple[list[Place], int]:
     """Positions of the neighbours in rounds, and the number of molecules searched."""
     packed = packed_ecfp(queries)
     rows, values, owner, searched = [], [], [], 0
-    for number, library in enumerate(libraries):
-        index = library.index(n_jobs=n_jobs, progress=progress)
+    for number, index in enumerate(indices):
         found, similarity = nearest(packed, index.columns, index.sizes, _MOST, n_jobs=n_jobs)
         rows.append(found)
         values.append(similarity)

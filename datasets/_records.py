@@ -12,6 +12,7 @@ from typing import Final, TextIO
 from molweight.datasets._columns import find_smiles
 from molweight.datasets._frames import parquet_smiles
 from molweight.datasets._header import headed
+from molweight.datasets._no_molecules import NoMoleculesError
 from molweight.datasets._read_sdf import LONGEST_RECORD, structure
 from molweight.datasets._table import (
     TextTable,
@@ -111,6 +112,7 @@ def read_records(
 
     Raises:
         DataError: If the file cannot be read, or is of another kind.
+        NoMoleculesError: If it has no records, or no SMILES column.
     """
     path = Path(path)
     kind = _kind(path)
@@ -126,7 +128,7 @@ def read_records(
         for row, text in _numbered(path, kind, smiles, delimiter, encoding):
             yield row, text
     if row == 0:
-        raise DataError(f"{path}: the file contains no molecules. Give one SMILES per line.")
+        raise NoMoleculesError(f"{path}: the file contains no molecules. Give one SMILES per line.")
 
 
 def _numbered(

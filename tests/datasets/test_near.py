@@ -116,7 +116,7 @@ def test_an_index_takes_130_bytes_a_molecule(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_file_without_molecules(tmp_path: Path) -> None:
     path = tmp_path / "none.smi"
     path.write_text("?\nC1CC\n")
-    with pytest.raises(DataError, match="none: none of its 2 records has a valid molecule"):
+    with pytest.raises(DataError, match=r"none\.smi: none of its 2 records has a valid molecule\. Name another file"):
         open_library(path).index()
 
 
@@ -200,3 +200,23 @@ def test_the_corpora_of_the_data_folder_are_searched(monkeypatch: pytest.MonkeyP
     data = datasets.from_smiles(["CCCO", "CCS", "CCP", "CCCl"])
     found = near_corpus(data, split_by_indices(data, {"train": [0], "meta": [1], "select": [2], "test": [3]}))
     assert sorted(found.smiles) == ["CCCC", "CCN", "CCO"]  # once, though both files hold them
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("README.txt", "These files are corpora.\nRead them.\n"), ("empty.smi", ""), ("sizes.csv", "file,size\nzinc,9\n")],
+)
+def test_a_file_without_molecules_in_the_data_folder_is_left_out(
+    name: str, content: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "corpora"
+    folder.mkdir()
+    (folder / "one.smi").write_text("CCO\nCCN\nCCCC\n")
+    (folder / name).write_text(content)
+    monkeypatch.setenv("MOLWEIGHT_DATA", str(tmp_path))
+    data = datasets.from_smiles(["CCCO", "CCS", "CCP", "CCCl"])
+    splits = split_by_indices(data, {"train": [0], "meta": [1], "select": [2], "test": [3]})
+    assert sorted(near_corpus(data, splits).smiles) == ["CCCC", "CCN", "CCO"]
+    assert f"is left out, because it holds no molecules. {folder / name}" in caplog.text
+    with pytest.raises(DataError, match=f"corpora/{name}: "):
+        near_corpus(data, splits, [folder / name])

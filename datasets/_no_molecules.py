@@ -1,0 +1,9 @@
+"""The error of a file that can be read, but holds no molecules."""
+
+from molweight.errors import DataError
+
+__all__ = ["NoMoleculesError"]
+
+
+class NoMoleculesError(DataError):
+    """A file without a molecule: a named one is refused, one that was found by scanning a folder is left out."""
