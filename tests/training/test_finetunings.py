@@ -164,7 +164,7 @@ def test_an_ensemble_says_which_options_it_does_not_have(job: Job, caplog: pytes
 def test_options_of_pretraining_that_a_checkpoint_does_not_use_are_reported(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    asked = {"pretrain_steps": 5000, "pretrain_seed": 3}
+    asked: dict[str, Any] = {"pretrain_steps": 5000, "pretrain_seed": 3}
     for job in (Job(), Job(init="gin_zinc"), Job(init="scratch", **asked), Job(**asked)):
         warn_idle(check_job(replace(job, device="cpu")))
     assert not caplog.text
