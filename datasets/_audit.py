@@ -10,6 +10,7 @@ import numpy as np
 from molweight.arguments import check_choice
 from molweight.arrays import Float32Array, Indices, Uint64Array
 from molweight.datasets._rdkit_identity import identities, structure
+from molweight.datasets._skeletons import HeldCompounds
 from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset, target_column
 from molweight.graphs.internal import RejectCounts
@@ -223,7 +224,8 @@ def without(
         corpus: Molecules to pretrain on.
         data: The table.
         positions: Positions of its molecules, e.g. ``splits.test``; ``None`` for all.
-        same: Whether to remove the same molecules, or all forms of the same compounds, as defined for :func:`audit`.
+        same: Whether to remove the same molecules, as defined for :func:`audit`, or all forms of the same compounds:
+            also those that only the first block of the InChIKey recognises, e.g. isotopes.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show progress bars on a terminal.
 
@@ -240,11 +242,14 @@ def without(
         ['C', 'CC']
     """
     check_choice("", "same", same, ("molecule", "compound"))
-    column = ("molecule", "compound").index(same)
-    theirs = identities(corpus, n_jobs=n_jobs, progress=progress)[:, column]
-    keys = identities(data, n_jobs=n_jobs, progress=progress)[:, column]
-    kept = ~np.isin(theirs, keys if positions is None else keys[np.asarray(positions, dtype=np.int64)])
-    return corpus if kept.all() else corpus.subset(np.flatnonzero(kept))
+    theirs = identities(corpus, n_jobs=n_jobs, progress=progress)
+    keys = identities(data, n_jobs=n_jobs, progress=progress)
+    wanted = np.unique(np.arange(len(data)) if positions is None else np.asarray(positions, dtype=np.int64))
+    if same == "molecule":
+        out = np.isin(theirs[:, 0], keys[wanted, 0])
+    else:
+        out = HeldCompounds(data, wanted, wanted[:0], keys[:, 1]).covers(corpus, theirs[:, 1])
+    return corpus.subset(np.flatnonzero(~out)) if out.any() else corpus
 
 
 def _duplicates(data: MoleculeDataset, keys: Uint64Array) -> Duplicates:

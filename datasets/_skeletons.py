@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
 from molweight.arrays import BoolArray, Int64Array, Uint64Array
-from molweight.datasets._rdkit_identity import identities
+from molweight.datasets._rdkit_identity import identities, number_of
 from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import map_chunks, parse_molecule, tasks_of
 
-__all__ = ["HeldCompounds", "compound_forms", "skeletons"]
+__all__ = ["HeldCompounds", "compound_forms", "skeleton_keys", "skeletons"]
 
 _CHUNK = 256
 _HYDROGEN = 0
@@ -28,7 +29,6 @@ class HeldCompounds:
         held: Positions in ``meta``, ``select`` and ``test``.
         train: Positions in ``train``.
         compounds: Compound key of every molecule.
-        inchi: First blocks of the InChIKeys of the held-out molecules.
         further: Held-out molecules that are not in the table.
     """
 
@@ -36,7 +36,6 @@ class HeldCompounds:
     held: Int64Array
     train: Int64Array
     compounds: Uint64Array
-    inchi: frozenset[str]
     further: Self | None = None
 
     @classmethod
@@ -45,11 +44,14 @@ class HeldCompounds:
         roles = splits.roles() if splits else {"test": range(len(data))}
         train = np.asarray(roles.get("train", ()), dtype=np.int64)
         parts = [np.asarray(roles.get(name, ()), dtype=np.int64) for name in ("meta", "select", "test")]
-        held = np.unique(np.concatenate(parts))
-        compounds = identities(data)[:, 1]
-        inchi = frozenset(skeletons([data.smiles[int(place)] for place in held])) - {""}
         further = splits.further if splits else None
-        return cls(data, held, train, compounds, inchi, None if further is None else cls.of(further, None))
+        rest = None if further is None else cls.of(further, None)
+        return cls(data, np.unique(np.concatenate(parts)), train, identities(data)[:, 1], rest)
+
+    @cached_property
+    def inchi(self) -> frozenset[str]:
+        """First blocks of the InChIKeys of the held-out molecules."""
+        return frozenset(skeletons([self.data.smiles[int(place)] for place in self.held])) - {""}
 
     def covers(self, table: MoleculeDataset, compounds: Uint64Array) -> BoolArray:
         """Which molecules of another table are forms of held-out compounds.
@@ -62,8 +64,9 @@ class HeldCompounds:
         # An InChIKey takes a millisecond, so it is computed only for molecules with the same atoms.
         alike = np.isin(_composition(table), _composition(self.data)[self.held])
         unsure = np.flatnonzero(alike & ~out)
-        found = skeletons([table.smiles[int(place)] for place in unsure])
-        out[unsure] = [block in self.inchi for block in found]
+        if len(unsure):
+            found = skeletons([table.smiles[int(place)] for place in unsure])
+            out[unsure] = [block in self.inchi for block in found]
         return out if self.further is None else out | self.further.covers(table, compounds)
 
     def trained(self, compounds: Uint64Array) -> BoolArray:
@@ -145,6 +148,15 @@ def skeletons(smiles: Sequence[str], *, n_jobs: int | None = None) -> list[str]:
     """
     parts = map_chunks(_blocks, smiles, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4 * _CHUNK) if smiles else []
     return [block for part in parts for block in part]
+
+
+def skeleton_keys(smiles: Sequence[str]) -> Uint64Array:
+    """The results of :func:`skeletons` as 64-bit numbers, for storage; 0 if InChI fails.
+
+    Args:
+        smiles: ``n`` SMILES.
+    """
+    return np.array([number_of(block) for block in skeletons(smiles)], dtype=np.uint64)
 
 
 def _blocks(smiles: Sequence[str]) -> list[str]:

@@ -110,7 +110,7 @@ def read_sources(
     From every table all forms of the compounds in ``meta``, ``select`` and ``test`` of the task are removed, regardless
     of the names of the labels: molecules with the same compound key as in :func:`audit` (largest fragment, without
     charge, stereochemistry, or positions of hydrogens on heteroatoms), and those whose InChIKey has the same first
-    block.
+    block, e.g. isotopes.
 
     Args:
         sources: Files (as :func:`from_file` reads them), names of :func:`available`, ``chembl_5thresh`` (691 targets of

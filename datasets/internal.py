@@ -25,7 +25,7 @@ from molweight.datasets._registry import LOADERS
 from molweight.datasets._replicates import groups_of, shared_molecules
 from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._row_numbers import row_numbers
-from molweight.datasets._skeletons import compound_forms
+from molweight.datasets._skeletons import HeldCompounds, compound_forms, skeleton_keys
 from molweight.datasets._sources import SourceTable, SourceUse, read_sources
 from molweight.datasets._split import ROLE_LETTERS, smiles_digest
 from molweight.datasets._splits import ROLES
@@ -44,6 +44,7 @@ __all__ = [
     "TABLES",
     "ColumnReport",
     "Decimal",
+    "HeldCompounds",
     "LabelOptions",
     "MoleculeRows",
     "Ranking",
@@ -84,6 +85,7 @@ __all__ = [
     "row_aligned",
     "row_numbers",
     "shared_molecules",
+    "skeleton_keys",
     "smiles_digest",
     "understand",
     "violated_bounds",

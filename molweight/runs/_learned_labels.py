@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from molweight.arrays import Uint64Array
-from molweight.datasets.internal import identities
+from molweight.arrays import BoolArray, Uint64Array
+from molweight.datasets.internal import identities, skeleton_keys
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["LearnedLabels"]
@@ -23,6 +23,8 @@ class LearnedLabels:
         data: Digest of the task's table whose held-out compounds were left out; empty if none were.
         roles: Digest of the roles of that table.
         compounds: Hexadecimal keys of the compounds with these labels; empty for all compounds of the table.
+        skeletons: Hexadecimal keys of the first blocks of the InChIKeys of these compounds; empty in files of earlier
+            versions.
     """
 
     learner: str
@@ -30,6 +32,7 @@ class LearnedLabels:
     data: str = ""
     roles: str = ""
     compounds: str = ""
+    skeletons: str = ""
 
     @classmethod
     def of_task(cls, learner: str, data: MoleculeDataset) -> Self:
@@ -39,8 +42,8 @@ class LearnedLabels:
             learner: Name of the weighting.
             data: The molecules with these labels.
         """
-        keys: Uint64Array = np.unique(identities(data)[:, 1])
-        return cls(learner, data.name, compounds=keys.tobytes().hex())
+        compounds, skeletons = identities(data)[:, 1], skeleton_keys(list(data.smiles))
+        return cls(learner, data.name, compounds=_stored(compounds), skeletons=_stored(skeletons[skeletons > 0]))
 
     @classmethod
     def under(cls, learner: str, table: str, card: Mapping[str, Any] | None) -> Self:
@@ -75,6 +78,25 @@ class LearnedLabels:
         """
         return bool(self.data) and (self.data, self.roles) == (card["sha256"], card["split_sha256"])
 
-    def keys(self) -> Uint64Array:
-        """The keys of the compounds, as in column 1 of :func:`molweight.datasets.internal.identities`."""
-        return np.frombuffer(bytes.fromhex(self.compounds), dtype=np.uint64)
+    def covers(self, data: MoleculeDataset) -> BoolArray:
+        """Which molecules are forms of the compounds with these labels.
+
+        Args:
+            data: The molecules.
+        """
+        out = np.isin(identities(data)[:, 1], _read(self.compounds))
+        if self.skeletons:
+            rest = np.flatnonzero(~out)
+            # Where InChI fails, the key is 0, which is not stored.
+            out[rest] = np.isin(skeleton_keys([data.smiles[int(place)] for place in rest]), _read(self.skeletons))
+        return out
+
+
+def _stored(keys: Uint64Array) -> str:
+    """The different keys in hexadecimal digits."""
+    return np.unique(keys).tobytes().hex()
+
+
+def _read(stored: str) -> Uint64Array:
+    """The keys from :func:`_stored`."""
+    return np.frombuffer(bytes.fromhex(stored), dtype=np.uint64)

@@ -9,7 +9,7 @@ import numpy as np
 from molweight import datasets
 from molweight.arrays import Indices
 from molweight.datasets import Splits
-from molweight.datasets.internal import SourceTable, identities, read_sources
+from molweight.datasets.internal import HeldCompounds, SourceTable, identities, read_sources
 from molweight.errors import ConfigError, DataError, UnknownNameError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import TwoLevelGraph, weightings
@@ -77,10 +77,9 @@ class HeldOut:
             DataError: If the file of the table cannot be read.
         """
         if labels.compounds:
-            known = [identities(self.data)[self._rows(own=True), 1]]
-            if self.splits.further is not None:
-                known.append(identities(self.splits.further)[:, 1])
-            return int(np.isin(np.unique(np.concatenate(known)), labels.keys()).sum())
+            parts = [self.data.subset(self._own_rows())]
+            parts += [] if self.splits.further is None else [self.splits.further]
+            return len(np.unique(np.concatenate([identities(part)[labels.covers(part), 1] for part in parts])))
         if labels.respects(task_card(self.data, self.splits)):
             return 0  # a run on the same table and roles left out the same compounds
         table = load_labelled(labels.table)
@@ -88,12 +87,12 @@ class HeldOut:
 
     def _allowed(self, table: MoleculeDataset) -> MoleculeDataset:
         """The molecules of another table that are not forms of held-out compounds."""
-        kept, further = datasets.without(table, self.data, self._rows()), self.splits.further
-        return kept if further is None else datasets.without(kept, further)
+        out = HeldCompounds.of(self.data, self.splits).covers(table, identities(table)[:, 1])
+        return table.subset(np.flatnonzero(~out)) if out.any() else table
 
-    def _rows(self, *, own: bool = False) -> Indices:
-        """Positions of the compounds whose labels are held out; ``own`` for labels of the task itself."""
-        train = ("train",) if own and self.cross_fitted else ()
+    def _own_rows(self) -> Indices:
+        """Positions of the compounds whose labels of the task itself are held out."""
+        train = ("train",) if self.cross_fitted else ()
         roles = self.splits.roles()
         return np.concatenate([np.asarray(roles[name], dtype=np.int64) for name in (*train, "meta", "select", "test")])
 

@@ -109,6 +109,15 @@ def test_molecules_of_the_table_are_found_in_the_corpus_and_taken_out(table: Loa
         without(corpus, data, same="molecules")  # type: ignore[arg-type]  # what a user may type
 
 
+def test_forms_that_only_inchi_recognises_are_taken_out_of_a_corpus() -> None:
+    data = from_smiles(["COc1ccccc1", "CS(=O)C", "CCN"], cache=False)
+    forms = ["[2H]C([2H])([2H])Oc1ccccc1", "[13CH3]Oc1ccccc1", "C[33S](=O)C"]
+    corpus = from_smiles([*forms, "[2H]C([2H])([2H])CN", "CCOc1ccccc1"], cache=False)
+    assert list(without(corpus, data, [0, 1], n_jobs=1).smiles) == list(corpus.smiles)[3:]
+    assert list(without(corpus, data, n_jobs=1).smiles) == ["CCOc1ccccc1"]
+    assert without(corpus, data, same="molecule", n_jobs=1) is corpus
+
+
 def test_text_and_json_say_the_same(table: Load) -> None:
     data = table("bbbp")
     found = audit(data, split(data), load_corpus("zinc", size=30), n_jobs=1)

@@ -14,6 +14,7 @@ from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset, build_dataset
 from molweight.options import Job
 from molweight.runs import load, read_checkpoint, save_checkpoint
+from molweight.runs.internal import LearnedLabels
 from molweight.training import fit, generic_pretraining, resolve, variant
 from molweight.training._held_out import refuse_leaky_checkpoint
 from molweight.training.internal import HeldOut, check_job
@@ -200,6 +201,33 @@ def test_a_run_that_learned_the_task_is_no_start_where_its_labels_are_held_out(t
         fit(again, data, others, corpus)
     with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\); \d+ of its compounds"):
         fit(replace(again, members=2, partners=["linear"]), data, splits, corpus)
+
+
+FORMS = ["[2H]CCCCCCC", "[13CH3]CCCCCC", "C[33S](=O)C"]
+
+
+def test_forms_that_only_inchi_recognises_are_not_learned() -> None:
+    task = datasets.from_smiles(["CCO", "CCN", "CCCl", "CCCCCCC", "CS(=O)C"], np.arange(5.0), name="task", cache=False)
+    order = np.arange(5, dtype=np.int64)
+    splits = Splits(order[:2], order[2:3], order[3:4], order[4:], "given", "in order", "four-role")
+    table = datasets.from_smiles([*FORMS, "CCC", "[2H]CCO"], np.arange(5.0), name="other", cache=False)
+    assert list(HeldOut(task, splits).without(table).smiles) == ["CCC", "[2H]CCO"]
+    further = replace(splits, further=datasets.from_smiles(["CCC"], cache=False))
+    assert list(HeldOut(task, further).without(table).smiles) == ["[2H]CCO"]
+
+
+def test_a_run_that_learned_a_form_of_a_held_out_compound_is_no_start() -> None:
+    learned = LearnedLabels.of_task("bilevel", datasets.from_smiles([*FORMS, "[2H]CCO"], cache=False))
+    stored = LearnedLabels.from_json(learned.to_json())
+    task = datasets.from_smiles(["CCO", "CCN", "CCCl", "CCCCCCC", "CS(=O)C"], np.arange(5.0), name="task", cache=False)
+    order = np.arange(5, dtype=np.int64)
+    splits = Splits(order[:2], order[2:3], order[3:4], order[4:], "given", "in order", "four-role")
+    assert stored.covers(task).tolist() == [True, False, False, True, True]
+    assert HeldOut(task, splits).learned(stored) == 2
+    assert HeldOut(task, splits, cross_fitted=True).learned(stored) == 3
+    further = replace(splits, further=datasets.from_smiles(["CC[2H]", "CCO"], cache=False))
+    assert HeldOut(task, further).learned(stored) == 3
+    assert HeldOut(task, splits).learned(replace(stored, skeletons="")) == 0  # as earlier versions wrote it
 
 
 def test_labels_that_cannot_be_checked_are_refused_in_words(tmp_path: Path, copy: MoleculeDataset) -> None:
