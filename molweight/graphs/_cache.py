@@ -201,7 +201,7 @@ def place_folder(partial: Path, folder: Path) -> None:
 def building_alone(folder: Path, name: str) -> Iterator[None]:
     """Context with a lock on building a folder; the system releases it if this process dies.
 
-    Whoever had to wait finds the folder built, so read it again inside.
+    After a wait the folder is usually complete, so read it again inside.
 
     Args:
         folder: The folder; its parents are created.
