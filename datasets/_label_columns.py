@@ -237,7 +237,7 @@ def _read(
     plain = all(is_number(text) or text.lower() in _TRUTH for text in present)
     if not plain and known_pair(present):
         return _words(name, codes, texts)
-    numbers = read_numbers([_TRUTH.get(text.lower(), text) for text in texts], options.decimal)
+    numbers = _numbers(texts, options.decimal)
     if not numbers.readable.any() and len(class_words(present).words) == 2:  # noqa: PLR2004 - two classes
         return _words(name, codes, texts)
     if numbers.ambiguous:
@@ -247,6 +247,13 @@ def _read(
             "the decimal separator."
         )
     return _numeric(name, codes, numbers, present)
+
+
+def _numbers(texts: Sequence[str], decimal: Decimal | None) -> Numbers:
+    """The numbers of a column; ``true`` and ``false`` count as 1 and 0 if it holds no other numbers."""
+    truth = read_numbers([_TRUTH.get(text.lower(), text) for text in texts], decimal)
+    only = set(truth.values[truth.readable].tolist()) <= {0.0, 1.0}
+    return truth if only else read_numbers(texts, decimal)
 
 
 def _numeric(name: str, codes: Int64Array, numbers: Numbers, present: Sequence[str]) -> LabelColumn:

@@ -145,6 +145,19 @@ def test_truth_values_and_codes_as_text(write: Write) -> None:
         assert (data.task, labels(data)[:2]) == ("classification", [1, 0])
 
 
+def test_truth_values_among_measurements_are_no_numbers(write: Write) -> None:
+    cells = [*NUMBERS[:3], "TRUE", "false", *NUMBERS[5:]]
+    path = write(table({"logD": cells}))
+    with pytest.raises(DataError, match=r"row 5, column 'logD': 'TRUE' is not a number \(2 such cells"):
+        read(path)
+    data = read(path, targets="logD")
+    assert labels(data) == [*NUMBERS[:3], *NUMBERS[5:]]
+    assert [item.reason for item in data.rejects] == [f"column 'logD': {word!r} is not a number" for word in cells[3:5]]
+    mixed = read(write(table({"hit": ["TRUE", "0", "1.0", "false", "n.d.", "0.0"] * 2})))
+    assert mixed.task == "classification"
+    assert labels(mixed)[:6] == pytest.approx([1, 0, 1, 0, np.nan, 0], nan_ok=True)
+
+
 def test_words_nobody_knows_are_classes_only_if_named(write: Write) -> None:
     path = write(table({"ligand": ["blue", "red"] * 6}))
     assert read(path).task is None
