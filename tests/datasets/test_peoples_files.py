@@ -593,6 +593,23 @@ def test_numbers_as_web_pages_and_other_scripts_write_them(write: Write) -> None
     assert "numbers in brackets are ignored: 7 (0.1) is read as 7" in said(data)
 
 
+def test_cells_with_the_other_decimal_sign_say_so(write: Write) -> None:
+    commas = [f'"{value:.2f}"'.replace(".", ",") for value in NUMBERS]
+    data = read(write(table({"logS": [*commas[:9], *NUMBERS[9:]]})), targets="logS")
+    assert labels(data) == NUMBERS[:9]
+    why = "is not a number with a decimal comma, as in most cells of this column"
+    assert [item.reason for item in data.rejects] == [f"column 'logS': '{value}' {why}" for value in NUMBERS[9:]]
+    mixed = write(table({"logS": [*NUMBERS[:9], *commas[9:11], "abc"]}))
+    with pytest.raises(DataError, match=r"'2,75' is not a number with a decimal point, as in most cells"):
+        read(mixed)
+    assert read(mixed, targets="logS").rejects[2].reason == "column 'logS': 'abc' is not a number"
+    asked = read(mixed, targets="logS", decimal=".")
+    assert asked.rejects[0].reason.endswith("with a decimal point, as stated by decimal='.'")
+    doses = read(write(table({"Ki (nM)": [*commas[:10], NUMBERS[10], '"-1,5"']})), targets="p(Ki (nM))")
+    assert "'3.0' is not a number with a decimal comma" in doses.rejects[0].reason
+    assert "'-1,5' is not a positive molar concentration" in doses.rejects[1].reason
+
+
 def test_ranges_are_no_numbers_and_the_message_says_so(write: Write, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert read(write(table({"mp": [f"{100 + place}-{105 + place}" for place in range(12)]}))).task is None
