@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from molweight.datasets._columns import ColumnReport, listed
+from molweight.datasets._formulas import formulas_said
 from molweight.datasets._label_columns import BadCell, complaint, read_labels
 from molweight.datasets._numbers import is_missing, molar_factor
 from molweight.datasets._table import TextTable
@@ -234,6 +235,8 @@ def _bad(table: TextTable, name: str) -> list[BadCell]:
 def _refuse_empty(table: TextTable, reports: Sequence[ColumnReport]) -> None:
     """Refuse an empty column in a table without other labels."""
     for report in reports:
+        if report.kind == "empty" and report.name in table.formulas:
+            raise DataError(f"{table.source}, column {report.name!r}: {formulas_said(table.formulas[report.name])}")
         if report.kind == "empty" and (table.unit, report.name) != ("record", "title"):  # of every record of an SD file
             raise DataError(
                 f"{table.source}, column {report.name!r}: no row has a label, and no other column holds labels. Fill "
