@@ -248,6 +248,19 @@ def test_a_positive_number_of_the_only_column_makes_classes(write: Write) -> Non
         assert labels(read(path, positive="2", **options)) == [0, 0, 1] * 4
 
 
+def test_one_class_in_all_rows_is_said_or_refused(write: Write) -> None:
+    path = write(table({"outcome": ["Active", "active", "n.d."] * 4}))
+    words = "column 'outcome': all 8 labels are 'Active', but a classifier needs both classes"
+    data = read(path)
+    assert data.task is None
+    assert words in said(data)
+    with pytest.raises(DataError, match=words):
+        read(path, task="classification")
+    with pytest.raises(DataError, match=r"column 'y': all 12 labels are '1', but a classifier needs both classes"):
+        read(write(table({"y": [1] * 12})), task="classification")
+    assert "both classes" not in said(read(write(table({"colour": ["red"] * 12}))))
+
+
 def test_constant_labels_are_a_finding(write: Write, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="molweight.datasets"):
         data = read(write(table({"y": [3.3] * len(DRUGS)})))
