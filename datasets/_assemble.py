@@ -340,7 +340,7 @@ def _of_cell(cell: BadCell, rows: Rows, options: Options) -> Reject:
     """The reject for an unreadable label: its row is left out, or the label counts as missing."""
     kind: Literal["label", "missing"] = "label" if options.on_error == "skip" else "missing"
     consequence = "" if kind == "label" else "; treated as missing"
-    reason = f"column {cell.column!r}: {cell.problem}{consequence}"
+    reason = f"column {cell.column!r}: {Message(cell.problem)}{consequence}"
     return Reject(
         cell.record, rows.smiles[cell.record], reason, kind, rows.place(cell.record), _number(rows, cell.record)
     )

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from molweight.datasets._class_words import class_words, is_class_word, present_cells
 from molweight.datasets._columns import ColumnReport, listed
+from molweight.datasets._formulas import formulas_said
 from molweight.datasets._label_columns import BadCell, complaint, read_labels
 from molweight.datasets._numbers import is_missing, molar_factor
 from molweight.datasets._table import TextTable
 from molweight.datasets._table_spec import Task
 from molweight.errors import DataError, mention
 
-__all__ = ["Choice", "Layout", "choose_targets", "layout_of", "refuse_other_kind"]
+__all__ = ["Choice", "Layout", "choose_targets", "layout_of", "refuse_other_kind", "single_class"]
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -158,6 +160,8 @@ def refuse_other_kind(table: TextTable, reports: Sequence[ColumnReport], task: T
     Raises:
         DataError: If there is such a column.
     """
+    if task == "classification" and (single := single_class(table, reports, task)):
+        raise DataError(f"{table.source}, {single}")
     numbers = [report.name for report in reports if report.kind == "numbers"]
     words = [report.name for report in reports if report.kind == "text" and " words: " in report.detail]
     if task == "classification" and numbers:
@@ -170,6 +174,29 @@ def refuse_other_kind(table: TextTable, reports: Sequence[ColumnReport], task: T
             f"{table.source}: {_holding(words, 'words')}, not numbers. In place of {mention('task', task)}, for "
             f"classes: {mention('targets', words[:1])} {mention('task', 'multiclass')}."
         )
+
+
+def single_class(table: TextTable, reports: Sequence[ColumnReport], task: Task | None = None) -> str:
+    """A message about the first column that holds one of two classes in all rows; empty if there is none.
+
+    Args:
+        table: The table, in which no label column was found.
+        reports: Reports on its columns.
+        task: The requested task; with ``"classification"``, numbers count as well as words.
+    """
+    kinds = ("text", "numbers", "suspicious") if task == "classification" else ("text",)
+    for report in reports:
+        if report.kind not in kinds:
+            continue
+        codes, texts = table.distinct(report.name)
+        words = class_words(present_cells(texts)).shown
+        if len(words) == 1 and is_class_word(words[0]):
+            rows = sum(texts[code].casefold() == words[0].casefold() for code in codes)
+            return (
+                f"column {report.name!r}: all {rows} labels are {words[0]!r}, but a classifier needs both classes. Add "
+                f"molecules of the other class, or name the label columns: {mention('targets', [...])}."
+            )
+    return ""
 
 
 def _holding(names: Sequence[str], what: str) -> str:
@@ -190,9 +217,10 @@ def _settled(
     task: Task | None,
 ) -> Choice:
     """The targets, with notes about them and about omitted columns."""
+    said: list[str] = []
     if not targets:
         _refuse_empty(table, reports)
-    said: list[str] = []
+        said += [single] if (single := single_class(table, reports)) else []
     if len(targets) > 1:
         said.append(
             f"{len(targets)} columns are used as labels: {listed(targets)}. To choose others: "
@@ -234,6 +262,8 @@ def _bad(table: TextTable, name: str) -> list[BadCell]:
 def _refuse_empty(table: TextTable, reports: Sequence[ColumnReport]) -> None:
     """Refuse an empty column in a table without other labels."""
     for report in reports:
+        if report.kind == "empty" and report.name in table.formulas:
+            raise DataError(f"{table.source}, column {report.name!r}: {formulas_said(table.formulas[report.name])}")
         if report.kind == "empty" and (table.unit, report.name) != ("record", "title"):  # of every record of an SD file
             raise DataError(
                 f"{table.source}, column {report.name!r}: no row has a label, and no other column holds labels. Fill "

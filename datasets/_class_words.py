@@ -9,7 +9,16 @@ import numpy as np
 from molweight.arrays import Int64Array
 from molweight.datasets._numbers import has_no_value, is_missing, read_numbers
 
-__all__ = ["ClassWords", "class_words", "is_inconclusive", "known_pair", "positive_of", "present_cells", "unused_words"]
+__all__ = [
+    "ClassWords",
+    "class_words",
+    "is_class_word",
+    "is_inconclusive",
+    "known_pair",
+    "positive_of",
+    "present_cells",
+    "unused_words",
+]
 
 _POSITIVE: Final = frozenset(
     {"active", "yes", "y", "true", "t", "positive", "pos", "+", "toxic", "hit", "binder", "binding", "agonist", "on"}
@@ -54,6 +63,16 @@ def is_inconclusive(word: str) -> bool:
         (True, True, False)
     """
     return word.casefold() in _INCONCLUSIVE or has_no_value(word)
+
+
+def is_class_word(word: str) -> bool:
+    """Whether a word or number is known as one of two classes.
+
+    Example:
+        >>> is_class_word("Active"), is_class_word("0"), is_class_word("red")
+        (True, True, False)
+    """
+    return word.casefold() in _POSITIVE or word.casefold() in _NEGATIVE
 
 
 def positive_of(first: str, second: str) -> str | None:

@@ -5,8 +5,10 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from xml.parsers.expat import ExpatError
 
+from molweight.datasets._formulas import FormulaCell, formulas_said, unstored_formulas, with_formulas
 from molweight.datasets._table import TextTable, table_of
 from molweight.datasets._text import check_rows, check_size, reading
 from molweight.errors import ConfigError, DataError, mention, suggest
@@ -20,7 +22,15 @@ Engine = Literal["calamine", "openpyxl"]
 
 _ENGINES: Final[dict[Engine, str]] = {"calamine": "python_calamine", "openpyxl": "openpyxl"}
 """Engines for reading spreadsheets with pandas, and the module of each."""
-_DAMAGED: Final = (ValueError, KeyError, zipfile.BadZipFile, EOFError, OSError, TypeError)
+_DAMAGED: Final = (ValueError, KeyError, zipfile.BadZipFile, EOFError, OSError, TypeError, ExpatError)
+
+
+class _Sheet(NamedTuple):
+    """The cells of a sheet, the names of all sheets, and the cells with formulas whose value is not stored."""
+
+    frame: "pd.DataFrame"
+    names: list[str]
+    formulas: list[FormulaCell]
 
 
 def read_excel(
@@ -51,10 +61,24 @@ def read_excel(
     engine = _engine(path)
     with reading(path):
         _check_unpacked(path, max_mb)
-        frame, names = _frame(path, sheet, engine)
-    check_rows(str(path), len(frame), max_rows)
-    table = table_of(_records(frame), str(path), header=header, max_rows=max_rows)
-    return replace(table, notes=(*_other_sheets(sheet, names), *table.notes))
+        found = _sheet(path, sheet, engine)
+    check_rows(str(path), len(found.frame), max_rows)
+    others = _other_sheets(sheet, found.names)
+    try:
+        table = table_of(_records(found.frame), str(path), header=header, max_rows=max_rows)
+    except DataError as error:
+        raise DataError(_explained(error, others, found.formulas)) from error
+    formulas = with_formulas(table, found.formulas)
+    said = [f"column {name!r}: {formulas_said(rows)} They are read as empty" for name, rows in formulas.items()]
+    return replace(table, notes=(*others, *table.notes, *said), formulas=formulas)
+
+
+def _explained(error: DataError, others: Sequence[str], formulas: Sequence[FormulaCell]) -> str:
+    """The refusal of a sheet, with other sheets that may have been meant, and formulas that seem to be empty cells."""
+    said = [f"{note[0].upper()}{note[1:]}." for note in others]
+    if formulas:
+        said.append(f"In this sheet, {formulas_said([cell.row for cell in formulas])}")
+    return " ".join([error.message.text, *said])
 
 
 def _other_sheets(sheet: str | int, names: Sequence[str]) -> list[str]:
@@ -88,15 +112,16 @@ def _check_unpacked(path: Path, max_mb: float | None) -> None:
         raise _damaged(path, error) from error
 
 
-def _frame(path: Path, sheet: str | int, engine: Engine) -> tuple["pd.DataFrame", list[str]]:
-    """The cells of a sheet, and the names of all sheets."""
+def _sheet(path: Path, sheet: str | int, engine: Engine) -> _Sheet:
+    """Read one sheet."""
     import pandas as pd
 
     try:
         with pd.ExcelFile(path, engine=engine) as book:
             names = [str(name) for name in book.sheet_names]
             _check_sheet(path, sheet, names)
-            return pd.read_excel(book, sheet, header=None, dtype=object, na_filter=False), names
+            frame = pd.read_excel(book, sheet, header=None, dtype=object, na_filter=False)
+        return _Sheet(frame, names, unstored_formulas(path, names[sheet] if isinstance(sheet, int) else sheet))
     except DataError:
         raise
     except _library_errors(engine) as error:

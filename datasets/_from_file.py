@@ -84,7 +84,8 @@ def from_file(
         targets: The label columns; ``None`` for every column of numbers or classes that does not look like anything
             else (identifiers, counters, codes, dates, conditions, descriptors); ``[]`` for none. ``p(X)`` is -log10 of
             the molar concentrations in column ``X``, and ``X=word`` whether a molecule belongs to one class of ``X``.
-            Empty cells, ``NaN``, ``NA`` and ``N/A`` are missing labels, ``true`` and ``false`` are 1 and 0.
+            Empty cells, ``NaN``, ``NA`` and ``N/A`` are missing labels; ``true`` and ``false`` are 1 and 0 in a column
+            without other numbers.
         file_format: ``"csv"`` (or any other delimiter), ``"excel"``, ``"parquet"``, ``"sdf"`` or ``"smi"``; ``None`` to
             choose by the file's extension, with delimited text for unknown ones.
         task: ``"classification"`` or ``"regression"``; ``None`` for classification if all labels are 0 or 1.

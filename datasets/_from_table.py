@@ -19,6 +19,7 @@ from molweight.datasets._columns import (
     listed,
     other_splits,
 )
+from molweight.datasets._formulas import refuse_formulas
 from molweight.datasets._label_columns import (
     LabelColumn,
     LabelOptions,
@@ -95,6 +96,7 @@ def from_table(
     else:
         reports = helper_columns(table, smiles)
     choice = _chosen(table, reports, targets, options)
+    refuse_formulas(table, smiles, [source_column(table, name) for name in choice.targets])
     labels, said = _read(table, reports, choice.targets, reading, options)
     stated, of_roles = _stated(table, reports, options)
     roles: Int8Array | None = None

@@ -92,6 +92,7 @@ class LabelColumn:
         cell_units: The unit written in each cell, if there are several; empty otherwise.
         notes: Notes on how the column was read, if that is not obvious.
         reason: Reason for the unreadable cells; empty if their text itself shows it.
+        decimal: The decimal sign of the numbers.
     """
 
     name: str
@@ -103,6 +104,7 @@ class LabelColumn:
     cell_units: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str = ""
+    decimal: Decimal = "."
 
     @property
     def known(self) -> Float64Array:
@@ -195,10 +197,25 @@ def read_labels(table: TextTable, targets: Sequence[str], options: LabelOptions 
     for place, column in enumerate(columns):
         wrong = np.isinf(column.values)
         texts = table.cells(source_column(table, column.name)) if wrong.any() else []
-        bad += [BadCell(int(row), column.name, texts[row], column.reason) for row in np.flatnonzero(wrong)]
+        bad += [_bad_cell(row, texts[row], column, reading.decimal) for row in np.flatnonzero(wrong).tolist()]
         values[:, place] = np.where(wrong, np.nan, column.values).astype(np.float32)
         bounds[:, place] = np.where(np.isfinite(column.values), column.signs, 0)
     return LabelTable(values, bounds, columns, bad)
+
+
+def _bad_cell(record: int, text: str, column: LabelColumn, asked: Decimal | None) -> BadCell:
+    """An unreadable cell, with the other decimal sign as its reason if it has that one."""
+    own, other = _signs(column.decimal)
+    if read_numbers([text], column.decimal).readable[0] or not read_numbers([text], other).readable[0]:
+        return BadCell(record, column.name, text, column.reason)
+    most = "most" if np.isfinite(column.values).sum() > np.isinf(column.values).sum() else "other"
+    why = f"as in {most} cells of this column" if asked is None else f"as stated by {mention('decimal', asked)}"
+    return BadCell(record, column.name, text, f"is not a number with a decimal {own}, {why}")
+
+
+def _signs(decimal: Decimal) -> tuple[str, Decimal]:
+    """The name of a decimal sign, and the other sign."""
+    return ("comma", ".") if decimal == "," else ("point", ",")
 
 
 def read_column_labels(table: TextTable, target: str, options: LabelOptions) -> LabelColumn:
@@ -218,7 +235,7 @@ def read_column_labels(table: TextTable, target: str, options: LabelOptions) -> 
     if name in options.relations and not column.classes:
         column = replace(column, signs=_combined(column.signs, options.relations[name]))
     if target != name:
-        return _log_scale(table, target, column, options)
+        return replace(_log_scale(table, target, column, options), decimal=column.decimal)
     return _in_one_unit(column) if column.cell_units else column
 
 
@@ -237,7 +254,7 @@ def _read(
     plain = all(is_number(text) or text.lower() in _TRUTH for text in present)
     if not plain and known_pair(present):
         return _words(name, codes, texts)
-    numbers = read_numbers([_TRUTH.get(text.lower(), text) for text in texts], options.decimal)
+    numbers = _numbers(texts, options.decimal)
     if not numbers.readable.any() and len(class_words(present).words) == 2:  # noqa: PLR2004 - two classes
         return _words(name, codes, texts)
     if numbers.ambiguous:
@@ -246,7 +263,14 @@ def _read(
             f"{mention('decimal', '.')} to name "
             "the decimal separator."
         )
-    return _numeric(name, codes, numbers, present)
+    return replace(_numeric(name, codes, numbers, present), decimal=numbers.decimal)
+
+
+def _numbers(texts: Sequence[str], decimal: Decimal | None) -> Numbers:
+    """The numbers of a column; ``true`` and ``false`` count as 1 and 0 if it holds no other numbers."""
+    truth = read_numbers([_TRUTH.get(text.lower(), text) for text in texts], decimal)
+    only = set(truth.values[truth.readable].tolist()) <= {0.0, 1.0}
+    return truth if only else read_numbers(texts, decimal)
 
 
 def _numeric(name: str, codes: Int64Array, numbers: Numbers, present: Sequence[str]) -> LabelColumn:

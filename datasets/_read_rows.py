@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TextIO
 
 from molweight.datasets._columns import find_smiles
+from molweight.datasets._formulas import refuse_formulas
 from molweight.datasets._frames import parquet_rows
 from molweight.datasets._from_file import Reading, format_of, read_any
 from molweight.datasets._header import Record, headed, smiles_rank, told_apart
@@ -126,6 +127,7 @@ def _whole(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
     table = read_any(path, how)
     column = find_smiles(table) if smiles is None else smiles
     table.cells(column)  # raises an error if the column is missing
+    refuse_formulas(table, column)
     yield table.columns.index(column), table.columns
     for row, cells in zip(table.frame.index, table.frame.to_numpy(dtype=object).tolist(), strict=True):
         yield int(row), cells

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -91,6 +91,7 @@ class TextTable:
         notes: Notes on how it was read, if that is not obvious.
         remarks: Positions of records that describe the columns and contain no molecule.
         units: Units of columns, from a record that describes them.
+        formulas: By column, the rows of a workbook with a formula but no stored value.
     """
 
     source: str
@@ -101,6 +102,7 @@ class TextTable:
     notes: tuple[str, ...] = ()
     remarks: frozenset[int] = frozenset()
     units: Mapping[str, str] = field(default_factory=dict)
+    formulas: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:

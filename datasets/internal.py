@@ -3,6 +3,7 @@
 from molweight.datasets._audit_read import read_audit
 from molweight.datasets._audit_text import format_audit
 from molweight.datasets._catalogue import TABLES
+from molweight.datasets._choose_targets import single_class
 from molweight.datasets._columns import ColumnReport
 from molweight.datasets._corpora import CORPORA, PART, join_corpora
 from molweight.datasets._embedded import EMBEDDED
@@ -85,6 +86,7 @@ __all__ = [
     "row_aligned",
     "row_numbers",
     "shared_molecules",
+    "single_class",
     "skeleton_keys",
     "smiles_digest",
     "understand",

@@ -13,9 +13,13 @@ from molweight import datasets
 from molweight.datasets import Splits
 from molweight.datasets.internal import (
     ROLES,
+    Reading,
     join_corpora,
+    read_any,
     read_test_file,
     shared_molecules,
+    single_class,
+    understand,
     with_feature_columns,
     with_test,
 )
@@ -86,12 +90,20 @@ def _labelled_table(options: Namespace) -> MoleculeDataset:
         return datasets.load(options.data, options.targets or None)
     data = datasets.from_file(options.table, **reading_of(options))
     if data.task is None:
-        raise DataError(
-            f"{options.table}: no column looks like labels (text, identifiers and row numbers are not used as labels). "
-            "Name the label columns: --targets a,b. A table without labels can be predicted (molweight predict RUN "
-            "FILE, or --test FILE), or be pretrained on (--corpus FILE)."
-        )
+        raise DataError(_without_labels(options))
     return _with_features(options, options.table, data)
+
+
+def _without_labels(options: Namespace) -> str:
+    """The reason why no column of the table holds labels."""
+    table, reports = understand(read_any(options.table, Reading.of(reading_of(options))), options.smiles)
+    if found := single_class(table, reports):
+        return f"{options.table}, {found}"
+    return (
+        f"{options.table}: no column looks like labels (text, identifiers and row numbers are not used as labels). "
+        "Name the label columns: --targets a,b. A table without labels can be predicted (molweight predict RUN "
+        "FILE, or --test FILE), or be pretrained on (--corpus FILE)."
+    )
 
 
 def _with_features(options: Namespace, path: str, data: MoleculeDataset) -> MoleculeDataset:

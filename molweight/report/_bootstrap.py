@@ -12,12 +12,23 @@ from molweight.datasets import score
 from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
 from molweight.report._resampled import resampled_metric
 
-__all__ = ["DRAWS", "Interval", "bootstrap", "draw_counts", "draw_scores", "interval", "interval_elsewhere"]
+__all__ = [
+    "DRAWS",
+    "Interval",
+    "bootstrap",
+    "draw_counts",
+    "draw_scores",
+    "gain_interval",
+    "interval",
+    "interval_elsewhere",
+]
 
 
 DRAWS: Final = 1000
 """Number of bootstrap resamples: each end of a 95 % interval is then determined by 25 of them."""
 _LEVEL: Final = 0.95
+_FEWEST: Final = 3
+"""Minimum number of labelled molecules for an interval: the resamples of fewer hardly differ."""
 _AT_ONCE: Final = 2_000_000
 """Maximum number of counts in memory: 16 MB."""
 
@@ -28,8 +39,8 @@ class Interval:
 
     Args:
         value: The value on the test set itself.
-        low: 2.5th percentile of the resamples.
-        high: 97.5th percentile.
+        low: 2.5th percentile of the resamples; NaN with fewer than three molecules, or if none could be scored.
+        high: 97.5th percentile, or NaN.
     """
 
     value: float
@@ -54,7 +65,8 @@ def bootstrap(
         seed: Seed of the resamples.
 
     Returns:
-        The intervals by method, and the scores of all resamples by method, for paired differences of methods.
+        The intervals by method, with NaN ends for fewer than three labelled molecules; and the scores of all resamples
+        by method, for paired differences of methods.
 
     Example:
         >>> labels = np.array([[0.0], [1.0], [2.0], [3.0]])
@@ -68,7 +80,31 @@ def bootstrap(
             parts[name].append(draw_scores(metric, truth, predicted, counts))
     drawn = {name: np.concatenate(scores) for name, scores in parts.items()}
     values = {name: score(metric, truth, predicted).value for name, predicted in predictions.items()}
-    return {name: interval(values[name], drawn[name]) for name in predictions}, drawn
+    return {name: _interval_on(truth, values[name], drawn[name]) for name in predictions}, drawn
+
+
+def gain_interval(
+    metric: str, found: Mapping[str, Interval], drawn: Mapping[str, FloatArray], method: str, other: str
+) -> Interval:
+    """The gain of a method over another with its interval; positive if the method is better.
+
+    Args:
+        metric: Name of the metric.
+        found: Intervals of both methods, of :func:`bootstrap`.
+        drawn: Scores of both methods in the resamples, of :func:`bootstrap`.
+        method: The method.
+        other: The other method.
+
+    Example:
+        >>> labels = np.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> gain_interval("mae", *bootstrap("mae", labels, {"a": labels, "b": labels + 1}), "a", "b")
+        Interval(value=1.0, low=1.0, high=1.0)
+    """
+    sign = 1.0 if higher_is_better(metric) else -1.0
+    value = sign * (found[method].value - found[other].value)
+    if np.isnan(found[method].low):
+        return Interval(value, float("nan"), float("nan"))
+    return interval(value, sign * (drawn[method] - drawn[other]))
 
 
 def interval_elsewhere(metric: str, truth: FloatArray, predicted: FloatArray, size: int, *, seed: int = 0) -> Interval:
@@ -96,7 +132,13 @@ def interval_elsewhere(metric: str, truth: FloatArray, predicted: FloatArray, si
     for resamples in draw_counts(len(truth), DRAWS, seed):
         counts = np.stack([rng.multinomial(size, own / own.sum()) for own in resamples])
         drawn.append(draw_scores(metric, truth, predicted, counts))
-    return interval(score(metric, truth, predicted).value, np.concatenate(drawn))
+    return _interval_on(truth, score(metric, truth, predicted).value, np.concatenate(drawn))
+
+
+def _interval_on(truth: FloatArray, value: float, draws: FloatArray) -> Interval:
+    """The interval of a score on labelled molecules; NaN ends for too few of them."""
+    enough = int((~np.isnan(truth)).any(axis=1).sum()) >= _FEWEST
+    return interval(value, draws if enough else draws[:0])
 
 
 def draw_counts(size: int, draws: int, seed: int) -> Iterator[Int64Array]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from molweight.datasets import score
 from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
-from molweight.report._bootstrap import Interval, bootstrap, interval
-from molweight.report._format import metric_name, number, spread, verdict
+from molweight.report._bootstrap import Interval, bootstrap, gain_interval
+from molweight.report._format import metric_name, number, spread, tested, verdict
 from molweight.report._rare_classes import FEWEST_OF_CLASS, judged_targets, rare_classes
 from molweight.report._run_summary import TestResults, method_title
 
@@ -60,9 +60,8 @@ class Conclusion:
     def sentence(self) -> str:
         """The score, its interval and the further metrics in one line."""
         further = "".join(f"; {name} {number(value, 3)}" for name, value in self.further.items())
-        molecules = f"{self.molecules} test molecule{'' if self.molecules == 1 else 's'}"
-        ends = f" ({self.range})" if self.range else ""
-        return f"test {metric_name(self.metric)} {number(self.own.value)}{ends} on {molecules}{further}"
+        ends, size = f" ({self.range})" if self.range else "", tested(self.molecules)
+        return f"test {metric_name(self.metric)} {number(self.own.value)}{ends} on {size}{further}"
 
 
 def conclude(results: TestResults, method: str, metric: str, kinds: Sequence[str]) -> Conclusion:
@@ -89,13 +88,7 @@ def _labelled(results: TestResults) -> int:
 def _compared(results: TestResults, method: str, metric: str) -> tuple[dict[str, Interval], dict[str, Interval]]:
     """The score of each method, and the gain of one over each other."""
     found, draws = bootstrap(metric, results.targets, results.predictions)
-    sign = 1.0 if higher_is_better(metric) else -1.0
-    gains = {
-        name: interval(sign * (found[method].value - found[name].value), sign * (draws[method] - drawn))
-        for name, drawn in draws.items()
-        if name != method
-    }
-    return found, gains
+    return found, {name: gain_interval(metric, found, draws, method, name) for name in found if name != method}
 
 
 def _further(results: TestResults, method: str, metric: str, kinds: Sequence[str]) -> dict[str, float]:
@@ -141,7 +134,7 @@ def too_few_labels(results: TestResults, kinds: Sequence[str]) -> str:
     """
     molecules, rare = _labelled(results), rare_classes(results.targets, kinds)
     if molecules < FEWEST:
-        return f"{molecules} test molecules are too few ({FEWEST} are needed)"
+        return f"{tested(molecules)} {'is' if molecules == 1 else 'are'} too few ({FEWEST} are needed)"
     return f"{rare} in the test set ({FEWEST_OF_CLASS} are needed)" if rare else ""
 
 

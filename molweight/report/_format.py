@@ -6,7 +6,7 @@ from typing import Final
 from molweight.datasets.internal import higher_is_better, ogb_metric
 from molweight.report._bootstrap import Interval
 
-__all__ = ["NONE", "direction", "metric_name", "number", "padded", "spread", "verdict"]
+__all__ = ["NONE", "direction", "metric_name", "number", "padded", "spread", "tested", "verdict", "with_spread"]
 
 NONE: Final = "-"
 """Shown in place of a missing number."""
@@ -52,6 +52,26 @@ def spread(found: Interval, digits: int = 3) -> str:
         '0.25 to 0.75'
     """
     return NONE if math.isnan(found.low) else f"{number(found.low, digits)} to {number(found.high, digits)}"
+
+
+def with_spread(found: Interval, digits: int = 4) -> str:
+    """A value with the ends of its interval in brackets, without them if there is no interval.
+
+    Example:
+        >>> with_spread(Interval(0.5, 0.25, 0.75)), with_spread(Interval(0.5, math.nan, math.nan))
+        ('0.5 (0.25 to 0.75)', '0.5')
+    """
+    return number(found.value, digits) if math.isnan(found.low) else f"{number(found.value, digits)} ({spread(found)})"
+
+
+def tested(count: int) -> str:
+    """A number of test molecules in words.
+
+    Example:
+        >>> tested(1), tested(20)
+        ('1 test molecule', '20 test molecules')
+    """
+    return f"{count} test molecule{'' if count == 1 else 's'}"
 
 
 def metric_name(metric: str) -> str:

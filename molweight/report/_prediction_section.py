@@ -6,7 +6,7 @@ import numpy as np
 
 from molweight.arrays import FloatArray
 from molweight.report._calibration import brier_score, expected_calibration_error, known_pairs, reliability
-from molweight.report._format import number
+from molweight.report._format import number, tested
 from molweight.report._line_charts import lines
 from molweight.report._outcome_plots import POINTS, parity, ranking_curve, reliability_diagram
 from molweight.report._result_section import NOT_OPENED
@@ -104,7 +104,7 @@ def _errors(labels: FloatArray, answers: FloatArray) -> str:
     error, ends = np.abs(labels - answers), (float(labels.min()), float(labels.max()))
     mean, largest = number(float(error.mean()), 3), number(float(error.max()), 3)
     return (
-        f"{len(labels)} test molecules: mean absolute error {mean}, largest {largest}, labels from "
+        f"{tested(len(labels))}: mean absolute error {mean}, largest {largest}, labels from "
         f"{number(ends[0], 3)} to {number(ends[1], 3)}."
     )
 

@@ -10,7 +10,7 @@ from molweight.datasets import score
 from molweight.datasets.internal import metrics_of, ogb_metric
 from molweight.report._bootstrap import DRAWS
 from molweight.report._conclusion import Conclusion, conclude
-from molweight.report._format import direction, metric_name, number, padded, spread
+from molweight.report._format import direction, metric_name, number, padded, spread, tested, with_spread
 from molweight.report._outcome_plots import intervals_plot
 from molweight.report._run_summary import RunSummary, TestResults, method_title
 from molweight.report._section import Figure, Lead, Section, Table
@@ -52,13 +52,14 @@ def _lead(subject: RunSummary, found: Conclusion) -> Lead:
         scores = estimate["scores"]
         whole = scores.get("ensemble", scores["graph"])  # a run without partners, or from an earlier version
         unreliable = f", unreliable with {estimate['rare']}" if estimate.get("rare") else ""
-        ends = f"{number(whole['low'], 3)} to {number(whole['high'], 3)}{unreliable}"
-        words.append(f"Out of fold, on {estimate['rows']} rows: {number(whole['value'])} (95 % CI {ends}).")
+        ends = f" (95 % CI {number(whole['low'], 3)} to {number(whole['high'], 3)}{unreliable})"
+        shown = ends if np.isfinite(whole["low"]) else ""
+        words.append(f"Out of fold, on {estimate['rows']} rows: {number(whole['value'])}{shown}.")
     interval = f"{found.range}, " if found.range else ""
     return Lead(
         f"test {metric_name(subject.metric)}, {direction(subject.metric)}",
         padded(found.own.value),
-        f"{interval}{found.molecules} test molecules",
+        f"{interval}{tested(found.molecules)}",
         [(name, number(value, 3)) for name, value in found.further.items()],
         " ".join(words),
         f"molweight predict {quote(str(subject.folder))} new.csv" if subject.folder else "",
@@ -79,9 +80,9 @@ def _scores_table(subject: RunSummary, found: Conclusion) -> Table:
     methods = {method.name: method for method in subject.methods}
     rows = []
     for name, value in found.scores.items():
-        gain = f"{number(found.gains[name].value, 3)} ({spread(found.gains[name])})" if name in found.gains else "-"
+        gain = with_spread(found.gains[name], 3) if name in found.gains else "-"
         seconds = number(round(methods[name].seconds, 1), 3) if name in methods else "-"
-        rows.append([method_title(name), f"{number(value.value)} ({spread(value)})", gain, seconds])
+        rows.append([method_title(name), with_spread(value), gain, seconds])
     header = ["method", "score (95 % CI)", f"gain of {method_title(subject.method)}", "time (s)"]
     return Table("Methods on the same test molecules; a positive gain means that the run is better", header, rows)
 

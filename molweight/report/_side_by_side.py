@@ -8,11 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from molweight._yaml import load_yaml
-from molweight.datasets.internal import higher_is_better
 from molweight.errors import ConfigError, DataError
-from molweight.report._bootstrap import Interval, bootstrap, interval
+from molweight.report._bootstrap import Interval, bootstrap, gain_interval
 from molweight.report._conclusion import judged_part, too_few_labels
-from molweight.report._format import direction, metric_name, number, spread, verdict
+from molweight.report._format import direction, metric_name, number, spread, verdict, with_spread
 from molweight.report._line_charts import lines
 from molweight.report._render import page
 from molweight.report._run_summary import RunSummary, method_title
@@ -79,7 +78,7 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
         value, gain = found[subject.name], gains.get(subject.name)
         shown = [number(value.value), spread(value)] if value else ["not evaluated", "-"]
         metric = f"{metric_name(subject.metric)} ({direction(subject.metric)})"
-        against = "-" if gain is None else f"{number(gain.value, 3)} ({spread(gain)})"
+        against = "-" if gain is None else with_spread(gain, 3)
         rows.append([subject.name, metric, *shown, against, number(float(subject.about["finetuning"]["best"]))])
     header = ["run", "metric", "test", "95 % interval", f"gain over {first.name}", _select_title(subjects)]
     caption = "Scores; a positive gain means that the run is better than the first one, on the same draws of molecules"
@@ -129,8 +128,7 @@ def _gain(first: RunSummary, other: RunSummary) -> Interval | None:
         "other": other.test_results.predictions[other.method],
     }
     found, drawn = bootstrap(first.metric, first.test_results.targets, predictions)
-    sign = 1.0 if higher_is_better(first.metric) else -1.0
-    return interval(sign * (found["other"].value - found["first"].value), sign * (drawn["other"] - drawn["first"]))
+    return gain_interval(first.metric, found, drawn, "other", "first")
 
 
 def _comparable(first: RunSummary, other: RunSummary) -> bool:
@@ -154,7 +152,8 @@ def _ensemble_section(subjects: Sequence[RunSummary]) -> Section:
     samples = np.stack([own.predictions[subject.method] for own, subject in zip(opened, subjects, strict=True)])
     mean, deviation = samples.mean(axis=0), samples.std(axis=0, ddof=1)
     found = bootstrap(first.metric, opened[0].targets, {"mean": mean})[0]["mean"]
-    score = f"{metric_name(first.metric)} of the mean prediction: {number(found.value)}, 95 % interval {spread(found)}."
+    ends = f", 95 % interval {spread(found)}" if np.isfinite(found.low) else ""
+    score = f"{metric_name(first.metric)} of the mean prediction: {number(found.value)}{ends}."
     words = f"{score} Standard deviation over the {len(subjects)} runs, not scaled, against the errors of the mean."
     section = errors_section(first.kinds, opened[0].targets, mean, deviation, words)
     return replace(section, title="As an ensemble")

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.report._format import metric_name, number
+from molweight.report._bootstrap import Interval
+from molweight.report._format import metric_name, number, spread
 from molweight.report._line_charts import POINTS, Series, lines, thinned
 from molweight.report._part_titles import PART_TITLES
 from molweight.report._run_summary import RunSummary
@@ -293,7 +294,7 @@ def _classes_said(found: dict[str, Any]) -> list[str]:
 
 
 def _interval(at: dict[str, float]) -> str:
-    return f"{number(at['low'])} to {number(at['high'])}"
+    return spread(Interval(at["value"], at["low"], at["high"]), 4)
 
 
 def _share(weight: float | None) -> str:

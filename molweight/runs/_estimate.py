@@ -1,5 +1,6 @@
 """Out-of-fold scores of an ensemble, with intervals."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from molweight.report import bootstrap
 from molweight.report.internal import PART_TITLES, interval_elsewhere, rare_classes
 from molweight.runs._finetuning import Finetuning
 
-__all__ = ["estimate_of", "format_estimate"]
+__all__ = ["estimate_of", "format_ends", "format_estimate"]
 
 
 def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None = None) -> Finetuning:
@@ -73,6 +74,20 @@ def _elsewhere(data: MoleculeDataset, truth: AnyArray, whole: AnyArray, test: In
     return {"rows": size, "low": found.low, "high": found.high}
 
 
+def format_ends(at: Mapping[str, float]) -> str:
+    """The ends of an interval; empty if there is none.
+
+    Args:
+        at: ``"low"`` and ``"high"``.
+
+    Example:
+        >>> format_ends({"low": 0.5, "high": 0.75}), format_ends({"low": float("nan"), "high": float("nan")})
+        ('0.5000 to 0.7500', '')
+    """
+    ends = [at["low"], at["high"]]
+    return "" if np.isnan(ends).any() else " to ".join(map(format_score, ends))
+
+
 def _transforms(kinds: str, names: list[str]) -> str:
     """Label transforms in words: a single one, or those of the targets that have one."""
     found = kinds.split(",") * (len(names) if "," not in kinds else 1)
@@ -118,14 +133,15 @@ def format_estimate(finetuning: Finetuning) -> str:
     width = max(len(PART_TITLES[name]) for name in about["scores"])
     for name, at in about["scores"].items():
         weight = f"  weight {about['weights'][name]:.2f}" if name in about["weights"] else ""
-        value, low, high = (format_score(at[end]) for end in ("value", "low", "high"))
-        lines.append(f"  {PART_TITLES[name]:{width}}  {metric} {value} ({low} to {high}){weight}")
+        ends = format_ends(at)
+        value = format_score(at["value"]) + (f" ({ends})" if ends else "")
+        lines.append(f"  {PART_TITLES[name]:{width}}  {metric} {value}{weight}")
     if not np.isnan(about["scores"][about["best"]]["value"]):
         lines.append(f"best out of fold: {PART_TITLES[about['best']]}")
     at = about.get("test")
-    if at and not np.isnan([at["low"], at["high"]]).any():
-        interval = f"{format_score(at['low'])} to {format_score(at['high'])}"
-        lines.append(f"expected on the {at['rows']} test molecules, if they resemble the others: {metric} {interval}")
+    if at and (interval := format_ends(at)):
+        molecules = f"{at['rows']} test molecule{'' if at['rows'] == 1 else 's'}"
+        lines.append(f"expected on the {molecules}, if they resemble the others: {metric} {interval}")
     if about["transform"] != "none":
         chosen = ", chosen out of fold" if about.get("transforms_tried") else ""
         lines.append(f"labels transformed by {about['transform']}{chosen}")

@@ -11,6 +11,7 @@ from molweight.datasets.internal import bounds_of, format_bound_counts, format_c
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.graphs.internal import RejectCounts, tasks_of
+from molweight.runs._estimate import format_ends
 
 __all__ = ["CARD", "data_card", "model_card", "molecules_digest"]
 
@@ -83,14 +84,14 @@ def _estimate(tuned: Mapping[str, Any]) -> str:
             f"{tuned['metric']} on `select` (the molecules the checkpoint was picked on): "
             f"{format_score(tuned['best'])}, epoch {tuned['best_epoch']}{_of_several(tuned)}"
         )
-    at = found["scores"]["ensemble"]
+    ends = format_ends(found["scores"]["ensemble"])
     others = [name.replace("_", " ") for name, weight in found["weights"].items() if weight > 0 and name != "graph"]
     unreliable = f", unreliable with {found['rare']}" if found.get("rare") else ""
     partners = f" with {', '.join(others)}" if others else ""
+    interval = f"95 % interval {ends}{unreliable}, " if ends else ""
     return (
         f"An ensemble of {found['members']} members{partners}; {tuned['metric']} out of fold "
-        f"{format_score(tuned['best'])} (95 % interval {format_score(at['low'])} to {format_score(at['high'])}"
-        f"{unreliable}, {found['rows']} rows); best part: {found['best']}"
+        f"{format_score(tuned['best'])} ({interval}{found['rows']} rows); best part: {found['best']}"
     )
 
 

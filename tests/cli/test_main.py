@@ -216,6 +216,19 @@ def test_a_table_without_labels_is_refused_before_the_split_and_the_corpus(
     assert f"{path}: no column looks like labels (text, identifiers" in message
 
 
+def test_a_table_of_one_class_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "hits.csv"
+    for word, arguments in (
+        ("active", []),
+        ("active", ["--task", "classification"]),
+        ("1", ["--task", "classification"]),
+    ):
+        path.write_text("smiles,y\n" + "".join(f"{'C' * n}O,{word}\n" for n in range(1, 13)))
+        message = _fails(["fit", str(path), *arguments, *SMALL], capsys)
+        assert f"{path}, column 'y': all 12 labels are '{word}', but a classifier needs both classes" in message
+        assert "--targets" in message
+
+
 def test_remedies_of_the_split_are_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "few.csv"
     path.write_text("smiles,y\nC,0.5\nCC,1.5\nCCC,0.5\n")

@@ -145,6 +145,19 @@ def test_truth_values_and_codes_as_text(write: Write) -> None:
         assert (data.task, labels(data)[:2]) == ("classification", [1, 0])
 
 
+def test_truth_values_among_measurements_are_no_numbers(write: Write) -> None:
+    cells = [*NUMBERS[:3], "TRUE", "false", *NUMBERS[5:]]
+    path = write(table({"logD": cells}))
+    with pytest.raises(DataError, match=r"row 5, column 'logD': 'TRUE' is not a number \(2 such cells"):
+        read(path)
+    data = read(path, targets="logD")
+    assert labels(data) == [*NUMBERS[:3], *NUMBERS[5:]]
+    assert [item.reason for item in data.rejects] == [f"column 'logD': {word!r} is not a number" for word in cells[3:5]]
+    mixed = read(write(table({"hit": ["TRUE", "0", "1.0", "false", "n.d.", "0.0"] * 2})))
+    assert mixed.task == "classification"
+    assert labels(mixed)[:6] == pytest.approx([1, 0, 1, 0, np.nan, 0], nan_ok=True)
+
+
 def test_words_nobody_knows_are_classes_only_if_named(write: Write) -> None:
     path = write(table({"ligand": ["blue", "red"] * 6}))
     assert read(path).task is None
@@ -233,6 +246,19 @@ def test_a_positive_number_of_the_only_column_makes_classes(write: Write) -> Non
     path = write(table({"grade": [0, 1, 2] * 4}))
     for options in ({}, {"targets": "grade"}, {"task": "classification"}):
         assert labels(read(path, positive="2", **options)) == [0, 0, 1] * 4
+
+
+def test_one_class_in_all_rows_is_said_or_refused(write: Write) -> None:
+    path = write(table({"outcome": ["Active", "active", "n.d."] * 4}))
+    words = "column 'outcome': all 8 labels are 'Active', but a classifier needs both classes"
+    data = read(path)
+    assert data.task is None
+    assert words in said(data)
+    with pytest.raises(DataError, match=words):
+        read(path, task="classification")
+    with pytest.raises(DataError, match=r"column 'y': all 12 labels are '1', but a classifier needs both classes"):
+        read(write(table({"y": [1] * 12})), task="classification")
+    assert "both classes" not in said(read(write(table({"colour": ["red"] * 12}))))
 
 
 def test_constant_labels_are_a_finding(write: Write, caplog: pytest.LogCaptureFixture) -> None:
@@ -578,6 +604,23 @@ def test_numbers_as_web_pages_and_other_scripts_write_them(write: Write) -> None
     assert labels(data)[:5] == [10, 2, pytest.approx(5.1), 7, 8]
     assert data.columns["label_bounds"].ravel().tolist()[:3] == [1, -1, 0]
     assert "numbers in brackets are ignored: 7 (0.1) is read as 7" in said(data)
+
+
+def test_cells_with_the_other_decimal_sign_say_so(write: Write) -> None:
+    commas = [f'"{value:.2f}"'.replace(".", ",") for value in NUMBERS]
+    data = read(write(table({"logS": [*commas[:9], *NUMBERS[9:]]})), targets="logS")
+    assert labels(data) == NUMBERS[:9]
+    why = "is not a number with a decimal comma, as in most cells of this column"
+    assert [item.reason for item in data.rejects] == [f"column 'logS': '{value}' {why}" for value in NUMBERS[9:]]
+    mixed = write(table({"logS": [*NUMBERS[:9], *commas[9:11], "abc"]}))
+    with pytest.raises(DataError, match=r"'2,75' is not a number with a decimal point, as in most cells"):
+        read(mixed)
+    assert read(mixed, targets="logS").rejects[2].reason == "column 'logS': 'abc' is not a number"
+    asked = read(mixed, targets="logS", decimal=".")
+    assert asked.rejects[0].reason.endswith("with a decimal point, as stated by decimal='.'")
+    doses = read(write(table({"Ki (nM)": [*commas[:10], NUMBERS[10], '"-1,5"']})), targets="p(Ki (nM))")
+    assert "'3.0' is not a number with a decimal comma" in doses.rejects[0].reason
+    assert "'-1,5' is not a positive molar concentration" in doses.rejects[1].reason
 
 
 def test_ranges_are_no_numbers_and_the_message_says_so(write: Write, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,7 @@
 """What single sections say, and what they say where something is missing."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 from molweight.datasets import audit, from_smiles
-from molweight.report import RunSummary, TestResults
+from molweight.report import RunSummary, TestResults, render_side_by_side
 from molweight.report._about_sections import audit_section, configuration_section, summary_section
 from molweight.report._conclusion import FEWEST, conclude
+from molweight.report._format import number
 from molweight.report._prediction_section import calibration_section
 from molweight.report._result_section import NOT_OPENED, scores_section
 from molweight.report._section import Section
@@ -146,6 +148,25 @@ def test_few_molecules_give_no_verdict(make: Make) -> None:
     lead = scores_section(replace(made, about=about)).lead
     assert lead is not None
     assert lead.verdict.endswith("Out of fold, on 72 rows: 1 (95 % CI 0.5 to 2).")
+
+
+def test_one_molecule_has_a_score_but_no_interval(make: Make) -> None:
+    made = make()
+    labels = _opened(made).targets.copy()
+    labels[np.flatnonzero(~np.isnan(labels[:, 0]))[1:]] = np.nan
+    one = replace(_opened(made), targets=labels)
+    single = replace(made, test_results=one)
+    found = conclude(one, "tapweight", "rmse", ["regression"])
+    assert found.verdict == f"No verdict: 1 test molecule is too few ({FEWEST} are needed)."
+    assert found.sentence.startswith(f"test RMSE {number(found.own.value)} on 1 test molecule")
+    section = scores_section(single)
+    assert section.lead is not None
+    assert section.lead.detail == "1 test molecule"
+    assert {row[1] for row in section.tables[0].rows} == {number(at.value) for at in found.scores.values()}
+    assert not section.figures
+    page = render_side_by_side([single, replace(single, name="other")])
+    assert "1 test molecule is too few" in page
+    assert not re.search(r"95 % interval [\d-]", page)
 
 
 def _ranked(positives: list[int], rows: int = 120) -> TestResults:
@@ -288,7 +309,7 @@ def test_labels_that_are_all_missing(make: Make) -> None:
     assert calibration_section(made).words == ["No test molecule has a label."]
     assert "No test molecule has a label for y<0>" in map_section(made).words[0]
     assert wrong_section(made).cards == []
-    assert scores_section(made).tables[0].rows[0][1:3] == ["- (-)", "- (-)"]
+    assert scores_section(made).tables[0].rows[0][1:3] == ["-", "-"]
 
 
 def test_the_worst_molecules_come_first(make: Make) -> None:

@@ -13,7 +13,7 @@ from molweight.datasets import score
 from molweight.datasets._metrics import METRICS
 from molweight.errors import UnknownNameError
 from molweight.report import _bootstrap, bootstrap
-from molweight.report._bootstrap import draw_counts, draw_scores, interval, interval_elsewhere
+from molweight.report._bootstrap import draw_counts, draw_scores, gain_interval, interval, interval_elsewhere
 from molweight.report._calibration import brier_score, expected_calibration_error, known_pairs, reliability
 from molweight.report._resampled import resampled_metric
 
@@ -59,6 +59,18 @@ def test_unknown_metric() -> None:
         resampled_metric("rsme", np.zeros(1), np.zeros(1), np.ones((1, 1), dtype=np.int64))
 
 
+def test_fewer_than_three_molecules_have_no_interval() -> None:
+    truth = np.array([[0.5], [1.5], [np.nan], [2.5]])
+    for size, shown in ((2, False), (3, False), (4, True)):
+        part, answers = truth[:size], np.nan_to_num(truth[:size])
+        found, drawn = bootstrap("rmse", part, {"a": answers + 0.5, "b": answers + 0.75})
+        gain = gain_interval("rmse", found, drawn, "a", "b")
+        elsewhere = interval_elsewhere("rmse", part, answers + 0.5, 9)
+        assert (found["a"].value, elsewhere.value, gain.value) == (0.5, 0.5, 0.25)
+        ends = [end for at in (found["a"], elsewhere, gain) for end in (at.low, at.high)]
+        assert np.isfinite(ends).tolist() == [shown] * 6
+
+
 def test_draws_of_two_molecules_are_those_of_the_binomial() -> None:
     """Errors 0 and 1: the mean error of a draw is 0, 1/2 or 1, with probabilities 1/4, 1/2, 1/4."""
     truth, predicted = np.array([[0.0], [0.0]]), np.array([[0.0], [1.0]])
@@ -66,7 +78,7 @@ def test_draws_of_two_molecules_are_those_of_the_binomial() -> None:
     values, counts = np.unique(drawn["m"], return_counts=True)
     assert values.tolist() == [0.0, 0.5, 1.0]
     np.testing.assert_allclose(counts / 40_000, [0.25, 0.5, 0.25], atol=0.01)
-    assert (found["m"].value, found["m"].low, found["m"].high) == (0.5, 0.0, 1.0)
+    assert found["m"].value == 0.5
 
 
 def test_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
