@@ -89,6 +89,7 @@ class Rows:
         number: Maps the position of a row to its row number in the file.
         task: The task of the labels, if it differs from the requested one.
         codes: By target, the class of each text of its column, if these are not 0 and 1.
+        units: By target, the unit of its numbers, if it is known.
     """
 
     source: str
@@ -108,6 +109,7 @@ class Rows:
     number: Callable[[int], int] | None = None
     task: Task | None = None
     codes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def assemble(rows: Rows, options: Options) -> MoleculeDataset:
@@ -153,7 +155,8 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     if weightless:
         learned.append(f"the labels of {len(weightless)} row{'s' * (len(weightless) > 1)} of weight 0 are not used")
     messages = [Message(note) for note in (*rows.notes, *learned, *said)]
-    data.notes, data.source_rows, data.codes = [str(message) for message in messages], len(rows.smiles), rows.codes
+    data.notes, data.source_rows = [str(message) for message in messages], len(rows.smiles)
+    data.codes, data.units = rows.codes, rows.units
     for message in messages:
         _LOG.warning("%s: %s", rows.source, message)
     return data

@@ -330,7 +330,7 @@ def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options
         return _text(table, name, present)  # two unknown words, with a digit in one
     bad = int(np.isinf(labels.values).sum())
     if bad > _MIXED * (bad + len(labels.known)) or (len(labels.known) == 0 and bad):
-        return _text(table, name, present, labels.reason)
+        return _text(table, name, present, next(iter(labels.reasons.values()), labels.reason))
     numbered = _numbers_rows(table, name, labels.known)
     if numbered:
         return ColumnReport(name, "identifier", numbered)

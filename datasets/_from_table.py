@@ -120,6 +120,7 @@ def from_table(
         number=table.row,
         task=_several(table, choice.targets) if options.task == "multiclass" else None,
         codes={column.name: column.codes for column in labels.columns if column.codes},
+        units={column.name: column.unit for column in labels.columns if column.unit and not column.codes},
     )
     return assemble(rows, options)
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from molweight.arrays import Float32Matrix, Float64Array, Int8Array, Int64Array
 from molweight.datasets._class_words import class_words, is_inconclusive, known_pair, present_cells, unused_words
-from molweight.datasets._numbers import Decimal, Numbers, is_number, molar_factor, read_numbers, unit_in_name
+from molweight.datasets._label_units import RowUnits, stated_unit
+from molweight.datasets._numbers import Decimal, Numbers, is_number, molar_factor, read_numbers
 from molweight.datasets._table import TextTable
 from molweight.errors import ConfigError, DataError, mention, suggest
 
@@ -88,11 +89,12 @@ class LabelColumn:
         signs: -1 where the true value is below the number, 1 where it is above, 0 where it is the number.
         classes: The words that stand for class 0, 1, ..., as they are written; empty for numbers.
         codes: The class of each word or number, if these are not 0 and 1; empty for numbers.
-        unit: The unit of the numbers, if given in the cells, in a column of units or in the name.
-        cell_units: The unit written in each cell, if there are several; empty otherwise.
+        unit: The unit of all numbers, if given in the cells, in a column of units or in the name.
+        cell_units: The unit written in each cell; empty if no cell has one.
         notes: Notes on how the column was read, if that is not obvious.
         reason: Reason for the unreadable cells; empty if their text itself shows it.
         decimal: The decimal sign of the numbers.
+        reasons: By row, reasons for unreadable cells with another reason.
     """
 
     name: str
@@ -105,6 +107,7 @@ class LabelColumn:
     notes: tuple[str, ...] = ()
     reason: str = ""
     decimal: Decimal = "."
+    reasons: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def known(self) -> Float64Array:
@@ -205,6 +208,8 @@ def read_labels(table: TextTable, targets: Sequence[str], options: LabelOptions 
 
 def _bad_cell(record: int, text: str, column: LabelColumn, asked: Decimal | None) -> BadCell:
     """An unreadable cell, with the other decimal sign as its reason if it has that one."""
+    if record in column.reasons:
+        return BadCell(record, column.name, text, column.reasons[record])
     own, other = _signs(column.decimal)
     if read_numbers([text], column.decimal).readable[0] or not read_numbers([text], other).readable[0]:
         return BadCell(record, column.name, text, column.reason)
@@ -230,13 +235,13 @@ def read_column_labels(table: TextTable, target: str, options: LabelOptions) -> 
         return _one_class(table, target, name)
     codes, texts = table.distinct(name)
     column = _read(table, name, codes, texts, options)
-    if not column.classes and not column.unit:
-        column = replace(column, unit=table.units.get(name, ""))
     if name in options.relations and not column.classes:
         column = replace(column, signs=_combined(column.signs, options.relations[name]))
+    stated = "" if column.classes else stated_unit(name, table.units)
+    units = RowUnits(column.cell_units, options.units.get(name, ()), stated, np.isfinite(column.values))
     if target != name:
-        return replace(_log_scale(table, target, column, options), decimal=column.decimal)
-    return _in_one_unit(column) if column.cell_units else column
+        return replace(_log_scale(table, target, column, units), decimal=column.decimal)
+    return column if column.classes else _in_one_unit(column, units)
 
 
 def _read(
@@ -274,32 +279,48 @@ def _numbers(texts: Sequence[str], decimal: Decimal | None) -> Numbers:
 
 
 def _numeric(name: str, codes: Int64Array, numbers: Numbers, present: Sequence[str]) -> LabelColumn:
-    units = sorted({unit for unit in numbers.units if unit})
-    notes, reason, unit = list(numbers.notes), "", units[0] if len(units) == 1 else ""
-    if unit and unit != "%":
-        notes.append(f"the unit {unit} after the numbers is ignored")
+    reason = ""
     if not numbers.readable.any() and present:
         reason = _not_numbers(class_words(present).shown)
-    cell_units = tuple(numbers.units[code] for code in codes) if len(units) > 1 else ()
-    unit = unit or unit_in_name(name)
+    cell_units = tuple(numbers.units[code] for code in codes) if any(numbers.units) else ()
     return LabelColumn(
         name, numbers.values[codes], numbers.signs[codes],
-        unit=unit, cell_units=cell_units, notes=tuple(notes), reason=reason,
+        cell_units=cell_units, notes=tuple(numbers.notes), reason=reason,
     )  # fmt: skip
 
 
-def _in_one_unit(column: LabelColumn) -> LabelColumn:
-    """A column in several units, with its numbers marked as unreadable."""
-    listed = ", ".join(sorted(set(column.cell_units) - {""}))
-    written = np.array([bool(unit) for unit in column.cell_units])
-    molar = any(molar_factor(unit) for unit in column.cell_units)
-    way_out = (
-        f"the target 'p({column.name})' converts molar units to one scale"
-        if molar
-        else "convert all labels to one unit"
-    )
-    reason = f"is in one of several units ({listed}); {way_out}"
-    return replace(column, values=np.where(written, math.inf, column.values), reason=reason)
+def _in_one_unit(column: LabelColumn, units: RowUnits) -> LabelColumn:
+    """A column with its unit, and with numbers in another unit marked as unreadable."""
+    foreign = units.foreign
+    reasons = {
+        **dict.fromkeys(foreign, _several_units(column.name, units) if foreign else ""),
+        **_contradictions(units),
+    }
+    values = column.values.copy()
+    values[list(reasons)] = math.inf
+    notes, unit = column.notes, units.common
+    kept = column.cell_units and any(cell for row, cell in enumerate(units.cells) if row not in reasons)
+    if unit not in ("", "%") and kept:
+        notes = (*notes, f"the unit {unit} after the numbers is ignored")
+    return replace(column, values=values, unit=unit, notes=notes, reasons=reasons)
+
+
+def _several_units(name: str, units: RowUnits) -> str:
+    """The reason why a number in another unit is not a label, with a remedy."""
+    way_out = "convert all labels to one unit"
+    if units.without:
+        way_out = _name_the_unit(name, units)
+    elif any(molar_factor(unit) for unit in units.used):
+        way_out = f"the target 'p({name})' converts molar units to one scale"
+    return f"is in one of several units ({units.several}); {way_out}"
+
+
+def _contradictions(units: RowUnits) -> dict[int, str]:
+    """By row, the reason for numbers whose cell has another unit than the column of units."""
+    return {
+        row: f"has the unit {units.cells[row]}, but the column of units says {units.column[row]}"
+        for row in units.contradictory
+    }
 
 
 def _not_numbers(words: Sequence[str]) -> str:
@@ -378,25 +399,34 @@ def _combined(written: Int8Array, column: Int8Array) -> Int8Array:
     return np.where(written != 0, written, column).astype(np.int8)
 
 
-def _log_scale(table: TextTable, target: str, column: LabelColumn, options: LabelOptions) -> LabelColumn:
+def _log_scale(table: TextTable, target: str, column: LabelColumn, units: RowUnits) -> LabelColumn:
     """-log10 of molar concentrations, with the direction of bounds reversed."""
-    rows = options.units.get(column.name) or column.cell_units or [column.unit] * len(column.values)
-    factors = {unit: molar_factor(unit) for unit in set(rows)}
+    factors = {unit: molar_factor(unit) for unit in set(units.used)}
     if not any(factors.values()):
         known = ", ".join(sorted(repr(unit) for unit in factors if unit)) or "none"
         raise ConfigError(
             f"{table.source}: {target!r} needs a molar unit (e.g. nM) in {column.name!r}; units in the table: {known}. "
             "Write the unit into the name of the column, such as 'IC50 (nM)'."
         )
-    scale = np.array([factors[unit] or math.nan for unit in rows])
+    scale = np.array([factors[unit] or math.nan for unit in units.used])
     with np.errstate(divide="ignore", invalid="ignore"):
         values = -np.log10(column.values * scale)
     values = np.where(np.isnan(column.values), math.nan, np.where(np.isfinite(values), values, math.inf))
+    unknown = f"has no unit, while other cells have one; {_name_the_unit(column.name, units)}"
+    reasons = {**dict.fromkeys(units.without, unknown), **_contradictions(units)}
+    values[list(reasons)] = math.inf
     other = ", ".join(sorted(unit for unit, factor in factors.items() if unit and not factor))
     of_units = f" (units that are not molar: {other})" if other else ""
     reason = f"is not a positive molar concentration{of_units}, so it has no logarithm"
-    notes = (f"-log10 of {column.name!r} in mol/l", *(note for note in column.notes if "unit" not in note))
-    return LabelColumn(target, values, (-column.signs).astype(np.int8), notes=notes, reason=reason)
+    counted = (f"units: {units.counts}",) if units.counts else ()
+    notes = (f"-log10 of {column.name!r} in mol/l", *counted, *column.notes)
+    return LabelColumn(target, values, (-column.signs).astype(np.int8), notes=notes, reason=reason, reasons=reasons)
+
+
+def _name_the_unit(name: str, units: RowUnits) -> str:
+    """The remedy for cells without a unit next to others."""
+    example = next((unit for unit in units.used if unit), "nM")
+    return f"a unit in the name of the column, as in '{name} ({example})', would be that of all cells without one"
 
 
 def complaint(table: TextTable, bad: Sequence[BadCell]) -> str:

@@ -22,6 +22,7 @@ from molweight.datasets._row_numbers import ROW_NUMBER, row_numbers
 from molweight.datasets._splits import Request, Splits
 from molweight.datasets._table import TextTable
 from molweight.datasets._test_classes import check_test_classes, class_targets, with_train_classes
+from molweight.datasets._test_units import in_train_units
 from molweight.datasets._train_labels import TrainLabels
 from molweight.errors import ConfigError, DataError, Message, mention
 from molweight.graphs import MoleculeDataset, build_dataset
@@ -37,7 +38,8 @@ def read_test_file(
 ) -> MoleculeDataset:
     """The molecules of a test file with the labels of a training table, matched by column names.
 
-    Words and numbers that stand for classes have the meaning that they have in the training table.
+    Words and numbers that stand for classes have the meaning that they have in the training table, and molar
+    concentrations in another unit are converted.
 
     Args:
         path: The file; its columns may be in any order, and cells may be empty.
@@ -51,7 +53,8 @@ def read_test_file(
         dataset has no targets.
 
     Raises:
-        DataError: If the file cannot be read, or a label is not a class of ``train``.
+        DataError: If the file cannot be read, a label is not a class of ``train``, or is in another unit that is not
+            molar.
     """
     options = _options(path, reading)
     table = read_any(path, Reading.of(reading))
@@ -72,6 +75,7 @@ def read_test_file(
     missing = [name for name in train.target_names if name not in names]
     if missing:
         _LOG.warning("%s has no labels of: %s", path, ", ".join(missing))
+    found = in_train_units(found, train)
     labels = np.full((len(found), len(train.target_names)), np.nan, dtype=np.float32)
     labels[:, [train.target_names.index(name) for name in found.target_names]] = found.targets
     return _merged(_labels(found, labels, train), replicates)
@@ -92,7 +96,7 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
 
     Raises:
         ConfigError: If the targets differ.
-        DataError: If a label is not a class of ``train``.
+        DataError: If a label is not a class of ``train``, or is in another unit that is not molar.
     """
     if test.target_names != train.target_names:
         raise ConfigError(
@@ -100,6 +104,7 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
             f"{', '.join(train.target_names)}. Read the test table with targets={train.target_names!r}."
         )
     check_test_classes(train, test)
+    test = in_train_units(test, train)
     data = _joined(train, test)
     places = np.arange(len(train), len(data), dtype=np.int64)
     drawn = all_rows_train(train, Request(seed=seed))
@@ -163,7 +168,7 @@ def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset 
         bounds[:, [like.target_names.index(name) for name in data.target_names]] = data.columns["label_bounds"]
         bounds[:, [like.target_names.index(name) for name in class_targets(like)]] = 0
         own["label_bounds"] = bounds
-    found.codes, found.decimals = like.codes, like.decimals
+    found.codes, found.decimals, found.units = like.codes, like.decimals, data.units
     return found.with_columns(own) if own else found
 
 
@@ -187,7 +192,7 @@ def _joined(first: MoleculeDataset, second: MoleculeDataset) -> MoleculeDataset:
         raise DataError(f"{first.name}: {data.rejects[0]} cannot be read again. Leave it out.")
     data = data.with_rows(np.concatenate([first.rows, second.rows]))
     data.rejects, data.notes = [*first.rejects, *second.rejects], list(first.notes)
-    data.codes, data.decimals = first.codes, first.decimals
+    data.codes, data.decimals, data.units = first.codes, first.decimals, first.units
     columns = {name: _column(name, first, second) for name in {**first.columns, **second.columns} if _kept(name)}
     return data.with_columns(columns) if columns else data
 

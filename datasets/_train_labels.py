@@ -24,6 +24,7 @@ class TrainLabels(NamedTuple):
         target_names: Name of each label.
         codes: By target, the class of each text of its column.
         decimals: By column that serves as a feature, its decimal sign.
+        units: By target, the unit of its numbers; ``None`` if units were not stored.
     """
 
     name: str
@@ -32,6 +33,7 @@ class TrainLabels(NamedTuple):
     target_names: list[str]
     codes: Codes
     decimals: Mapping[str, str]
+    units: Mapping[str, str] | None = None
 
 
 def format_classes(card: Mapping[str, Any]) -> str:

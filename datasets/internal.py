@@ -32,6 +32,7 @@ from molweight.datasets._split import ROLE_LETTERS, smiles_digest
 from molweight.datasets._splits import ROLES
 from molweight.datasets._test_classes import conflicting_classes
 from molweight.datasets._test_file import read_test_file, with_test
+from molweight.datasets._test_units import in_train_units
 from molweight.datasets._train_labels import TrainLabels, format_classes
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "groups_of",
     "higher_is_better",
     "identities",
+    "in_train_units",
     "join_corpora",
     "metrics_of",
     "molecule_keys",

@@ -21,6 +21,7 @@ from molweight.datasets.internal import (
     format_endpoints,
     format_rankings,
     format_score,
+    in_train_units,
     rankings,
     read_test_file,
     violated_bounds,
@@ -84,6 +85,7 @@ def _table(options: Namespace, model: Run) -> MoleculeDataset:
     if train is None or options.positive is not None:
         how |= {"targets": model.target_names, "task": model.model.task}
         data = from_file(options.table, **how)
+        data = data if train is None else in_train_units(data, train)
         _warn_of_words(options, data)
     else:
         data = read_test_file(options.table, train, replicates=options.duplicates, **how)
@@ -100,8 +102,8 @@ def _labels(model: Run) -> TrainLabels | None:
     about, task = model.trained_on, model.model.task
     if "codes" not in about:
         return None
-    name, decimals = str(about.get("name", "the training table")), about.get("decimals", {})
-    return TrainLabels(name, task, model.finetuning.metric, model.target_names, about["codes"], decimals)
+    name, decimals, units = str(about.get("name", "the training table")), about.get("decimals", {}), about.get("units")
+    return TrainLabels(name, task, model.finetuning.metric, model.target_names, about["codes"], decimals, units)
 
 
 def _warn_of_words(options: Namespace, data: MoleculeDataset) -> None:

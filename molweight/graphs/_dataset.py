@@ -93,6 +93,7 @@ class MoleculeDataset:
         codes: By target, the class of each text in the source; without targets that are written as 0 and 1, or that are
             numbers.
         decimals: By column of the source that serves as a feature, its decimal sign.
+        units: By target, the unit of its numbers in the source; without targets whose unit is not known.
 
     Raises:
         DataError: If the labels do not match the molecules or their names.
@@ -136,6 +137,7 @@ class MoleculeDataset:
         self.source_rows = 0
         self.codes: Mapping[str, Mapping[str, int]] = {}
         self.decimals: Mapping[str, str] = {}
+        self.units: Mapping[str, str] = {}
         self._resident: dict[torch.device, Resident] = {}
         self._tensors: dict[tuple[str, torch.device], Tensor] = {}
         if self.targets.shape != (len(molecules), len(self.target_names)):
@@ -236,7 +238,7 @@ class MoleculeDataset:
             folder=_folder_of(molecules, self.featuriser) if self.folder else None,
             featuriser=self.featuriser,
         )
-        part.codes, part.decimals = self.codes, self.decimals
+        part.codes, part.decimals, part.units = self.codes, self.decimals, self.units
         atoms = item_positions(self.molecules.atom_offsets, chosen) if self.per_atom else chosen
         rows = {name: atoms if name in self.per_atom else chosen for name in self.columns}
         picked = {name: column[rows[name]] for name, column in self.columns.items()}

@@ -51,7 +51,9 @@ def _problem_of_description(about: Mapping[str, Any]) -> str | None:
         return f"its task is {about['task']!r}"
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         return f"its targets are named {names!r}"
-    return None if _are_codes(about["data"].get("codes", {}), names) else "its classes have no codes of 0 and 1"
+    if not _are_codes(about["data"].get("codes", {}), names):
+        return "its classes have no codes of 0 and 1"
+    return None if _are_units(about["data"].get("units", {}), names) else "its units are no texts"
 
 
 def _are_codes(codes: Any, names: Sequence[str]) -> bool:
@@ -59,6 +61,13 @@ def _are_codes(codes: Any, names: Sequence[str]) -> bool:
     if not isinstance(codes, dict) or not set(codes) <= set(names):
         return False
     return all(isinstance(own, dict) and set(own.values()) <= {0, 1} for own in codes.values())
+
+
+def _are_units(units: Any, names: Sequence[str]) -> bool:
+    """Whether a value gives a unit to some targets."""
+    if not isinstance(units, dict) or not set(units) <= set(names):
+        return False
+    return all(isinstance(unit, str) for unit in units.values())
 
 
 def _problem_of_options(recorded: Mapping[str, Any]) -> str | None:

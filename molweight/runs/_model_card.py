@@ -60,6 +60,7 @@ def data_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
         "split_sha256": roles.hexdigest(),
         "codes": {name: dict(codes) for name, codes in data.codes.items()},
         "decimals": dict(data.decimals),
+        "units": dict(data.units),
         **_bounds(data),
     }
 

@@ -137,3 +137,40 @@ def test_a_run_with_inconsistent_classes_is_refused(place: Path, codes: object, 
     about["data"]["codes"] = codes
     write_tensors(tmp_path / MODEL, tensors, about)
     assert main(["predict", str(tmp_path), "CCO"]) == 2
+
+
+def test_labels_in_another_unit_than_those_of_the_run(
+    place: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    table(place / "nm.csv", y=[f"{50 * n + 5} nM" for n in range(48)])
+    finetune(place, "nm.csv", "molar", "--targets=y")
+    assert load(place / "molar").trained_on["units"] == {"y": "nM"}
+    table(place / "um.csv", y=[f"{0.05 * n + 0.005:.3f} uM" for n in range(48)])
+    table(place / "percent.csv", y=[f"{n} %" for n in range(48)])
+    found = []
+    for file in ("nm.csv", "um.csv"):
+        capsys.readouterr()
+        assert evaluate(place, "molar", file) == 0
+        found.append(json.loads(capsys.readouterr().out)["value"])
+    assert found[1] == pytest.approx(found[0])
+    assert "labels of 'y' are converted from uM to nM, as in nm" in caplog.text
+    assert evaluate(place, "molar", "percent.csv") == 2
+    assert "the labels are in %, but those of nm are in nM. Convert them to nM." in capsys.readouterr().err
+
+
+def test_a_run_of_an_earlier_version_has_no_units(
+    place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table(place / "plain.csv", y=[50 * n + 5 for n in range(48)])
+    finetune(place, "plain.csv", "unitless", "--targets=y")
+    tensors, about = read_tensors(place / "unitless" / MODEL)
+    table(place / "with_unit.csv", y=[f"{50 * n + 5} uM" for n in range(48)])
+    assert evaluate(place, "unitless", "with_unit.csv") == 0
+    assert "labels of 'y' are in uM in with_unit, but plain states no single unit" in caplog.text
+    del about["data"]["units"]
+    write_tensors(tmp_path / MODEL, tensors, about)
+    caplog.clear()
+    assert main(["evaluate", str(tmp_path), str(place / "with_unit.csv"), "--quiet", "--device=cpu"]) == 0
+    assert "states no single unit" not in caplog.text
+    write_tensors(tmp_path / MODEL, tensors, {**about, "data": {**about["data"], "units": {"y": 3}}})
+    assert main(["evaluate", str(tmp_path), str(place / "with_unit.csv"), "--quiet", "--device=cpu"]) == 2

@@ -223,3 +223,71 @@ def test_merged_rows_of_a_test_file_are_said(tmp_path: Path, caplog: pytest.LogC
     found = read_test_file(tmp_path / "test.csv", train, replicates="mean", cache=False)
     assert found.targets.ravel().tolist() == [1.5, 3.0]
     assert "test: 2 molecules remain, one row each (duplicates='mean')" in caplog.text
+
+
+UM, NM = [f"{n}.5 uM" for n in range(5)], [f"{n}.5 nM" for n in range(5)]
+
+
+def test_molar_labels_are_converted_to_the_unit_of_the_training_table(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train = train_on(tmp_path, NM)
+    assert train.units == train.subset([0, 1]).units == {"y": "nM"}
+    test = read_test_file(table(tmp_path / "test.csv", UM, end="N"), train, cache=False)
+    assert test.targets.ravel().tolist() == [500, 1500, 2500, 3500, 4500]
+    assert test.units == {"y": "nM"}
+    assert "test: labels of 'y' are converted from uM to nM, as in train" in caplog.text
+    caplog.clear()
+    joined = with_test(train, test)[0]
+    assert (joined.targets[-5:].ravel().tolist(), joined.units) == ([500, 1500, 2500, 3500, 4500], {"y": "nM"})
+    assert "unit" not in caplog.text
+    assert "converted" not in caplog.text
+    own = from_file(tmp_path / "test.csv", targets=["y"], cache=False)
+    assert with_test(train, own)[0].targets[-5:].ravel().tolist() == [500, 1500, 2500, 3500, 4500]
+    assert own.targets.ravel().tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+
+
+def test_bounds_in_another_unit_are_converted(tmp_path: Path) -> None:
+    train = train_on(tmp_path, [*NM, "<9 nM"])
+    test = read_test_file(table(tmp_path / "test.csv", [*UM, ">7 uM"], end="N"), train, cache=False)
+    assert test.targets[-1].tolist() == [7000]
+    assert test.columns["label_bounds"].ravel().tolist() == [0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("unit", ["%", "mg/ml", "h"])
+def test_labels_in_a_unit_that_cannot_be_converted_are_refused(unit: str, tmp_path: Path) -> None:
+    train, path = train_on(tmp_path, NM), table(tmp_path / "test.csv", [f"{n}.5 {unit}" for n in range(5)], end="N")
+    expected = (
+        rf"test, column 'y': the labels are in {re.escape(unit)}, but those of train are in nM\. Convert them to nM"
+    )
+    with pytest.raises(DataError, match=expected):
+        read_test_file(path, train, cache=False)
+    with pytest.raises(DataError, match=expected):
+        with_test(train, from_file(path, targets=["y"], cache=False))
+
+
+def test_a_column_of_units_counts_like_units_in_the_cells(tmp_path: Path) -> None:
+    train = from_file(
+        table(tmp_path / "train.csv", [f"{n}.5,nM" for n in range(30)], "smiles,y,units"), targets=["y"], cache=False
+    )
+    test = table(tmp_path / "test.csv", [f"{n}.5,uM" for n in range(5)], "smiles,y,units", end="N")
+    assert read_test_file(test, train, cache=False).targets.ravel().tolist() == [500, 1500, 2500, 3500, 4500]
+
+
+@pytest.mark.parametrize(("known", "cells"), [(NM, [1.5, 2.5]), ([1.5, 2.5, 3.5], NM)])
+def test_a_unit_in_one_of_two_tables_is_said(
+    known: list[Any], cells: list[Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train = train_on(tmp_path, known)
+    caplog.clear()
+    test = read_test_file(table(tmp_path / "test.csv", cells, end="N"), train, cache=False)
+    assert test.targets[:2].ravel().tolist() == ([1.5, 2.5] if known is NM else [0.5, 1.5])
+    named, other = ("train", "test") if known is NM else ("test", "train")
+    assert f"labels of 'y' are in nM in {named}, but {other} states no single unit" in caplog.text
+
+
+def test_classes_have_no_units(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = table(tmp_path / "train.csv", [n % 2 for n in range(30)], "smiles,above_uM")
+    train = from_file(path, targets=["above_uM"], cache=False)
+    assert read_test_file(path, train, cache=False).targets[:2].ravel().tolist() == [0, 1]
+    assert "states no single unit" not in caplog.text
