@@ -123,5 +123,5 @@ def indexed_libraries(
         try:
             found.append((library, library.index(n_jobs=n_jobs, progress=progress)))
         except NoMoleculesError as error:
-            _log.warning("a file in the corpora folder is left out, because it contains no molecules. %s", error.message)
+            _log.warning("a file in the folder corpora is left out: it contains no molecules. %s", error.message)
     return found or indexed_libraries(["zinc"], n_jobs=n_jobs, progress=progress)
