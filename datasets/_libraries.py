@@ -105,7 +105,7 @@ def indexed_libraries(
 ) -> list[IndexedLibrary]:
     """Libraries with their fingerprints; if none are named, those of :func:`libraries_at_hand`.
 
-    A file that nobody named is left out with a warning if it holds no molecules, e.g. a ``README.txt``.
+    A file that nobody named is left out with a warning if it contains no molecules, e.g. a ``README.txt``.
 
     Args:
         names: Corpora and files, as for :func:`open_library`.
@@ -113,7 +113,7 @@ def indexed_libraries(
         progress: Whether to show progress bars on a terminal.
 
     Raises:
-        NoMoleculesError: If a named file holds no molecules.
+        NoMoleculesError: If a named file contains no molecules.
         UnknownNameError: If there is no such corpus or file.
     """
     if names:
@@ -123,5 +123,5 @@ def indexed_libraries(
         try:
             found.append((library, library.index(n_jobs=n_jobs, progress=progress)))
         except NoMoleculesError as error:
-            _log.warning("a file in the corpora folder is left out, because it holds no molecules. %s", error.message)
+            _log.warning("a file in the folder corpora is left out: it contains no molecules. %s", error.message)
     return found or indexed_libraries(["zinc"], n_jobs=n_jobs, progress=progress)

@@ -1,4 +1,4 @@
-"""The error of a file that can be read, but holds no molecules."""
+"""The error of a file that can be read, but contains no molecules."""
 
 from molweight.errors import DataError
 

@@ -217,6 +217,6 @@ def test_a_file_without_molecules_in_the_data_folder_is_left_out(
     data = datasets.from_smiles(["CCCO", "CCS", "CCP", "CCCl"])
     splits = split_by_indices(data, {"train": [0], "meta": [1], "select": [2], "test": [3]})
     assert sorted(near_corpus(data, splits).smiles) == ["CCCC", "CCN", "CCO"]
-    assert f"is left out, because it holds no molecules. {folder / name}" in caplog.text
+    assert f"is left out: it contains no molecules. {folder / name}" in caplog.text
     with pytest.raises(DataError, match=f"corpora/{name}: "):
         near_corpus(data, splits, [folder / name])
