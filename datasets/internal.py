@@ -12,6 +12,7 @@ from molweight.datasets._feature_columns import decimal_signs, numbers_of_cells,
 from molweight.datasets._from_file import Reading, read_any, read_column
 from molweight.datasets._from_table import understand
 from molweight.datasets._label_columns import LabelOptions
+from molweight.datasets._label_units import same_unit
 from molweight.datasets._labels import bounds_of, exact_labels, format_bound_counts, format_bounds, violated_bounds
 from molweight.datasets._metrics import OF_CLASSES, class_accuracy, format_score, higher_is_better, metrics_of
 from molweight.datasets._molecule_keys import molecule_keys
@@ -87,6 +88,7 @@ __all__ = [
     "read_test_file",
     "row_aligned",
     "row_numbers",
+    "same_unit",
     "shared_molecules",
     "single_class",
     "skeleton_keys",

@@ -12,7 +12,7 @@ from jsonargparse import Namespace
 from molweight.arrays import Float32Matrix
 from molweight.cli._molecules import Chunk, InputColumn, feature_places, imputed, standard, with_decimals, with_numbers
 from molweight.cli._standard_form import standard_form
-from molweight.datasets.internal import MoleculeRows, conflicting_classes, format_classes
+from molweight.datasets.internal import MoleculeRows, conflicting_classes, format_classes, same_unit
 from molweight.errors import ConfigError
 from molweight.runs import ParsedRows, Run, load
 from molweight.runs.internal import spread_of
@@ -129,6 +129,7 @@ def other_runs(options: Namespace, model: Run) -> list[Run]:
     folders, runs = [options.run, *options.ensemble], [model, *others]
     for one, another in combinations(zip(folders, runs, strict=True), 2):
         _refuse_other_classes(one, another)
+        _refuse_other_units(one, another)
     _refuse_same(folders, runs)
     return others
 
@@ -145,6 +146,17 @@ def _refuse_other_classes(first: tuple[str, Run], second: tuple[str, Run]) -> No
             f"--ensemble {second[0]}: {other}, but in {first[0]} {one}, so a mean of their probabilities means "
             "nothing. Name runs with the same classes, or fit again with --positive."
         )
+
+
+def _refuse_other_units(first: tuple[str, Run], second: tuple[str, Run]) -> None:
+    """Refuse a run trained on labels in another unit; runs of earlier versions do not store it."""
+    one, other = (run.trained_on.get("units", {}) for _, run in (first, second))
+    for target in one.keys() & other.keys():
+        if not same_unit(one[target], other[target]):
+            raise ConfigError(
+                f"--ensemble {second[0]} was trained on {target!r} in {other[target]}, but {first[0]} in {one[target]}, "
+                "so a mean of their predictions means nothing. Name runs trained in the same unit."
+            )
 
 
 def _refuse_same(folders: list[str], runs: list[Run]) -> None:

@@ -74,6 +74,16 @@ def test_runs_with_other_classes_are_not_averaged(place: Path, capsys: pytest.Ca
     assert main(["predict", str(place / "fat"), "CCO", f"--ensemble={place / 'again'}"]) == 0
 
 
+def test_runs_trained_in_other_units_are_not_averaged(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for unit in ("nM", "uM"):
+        table(place / f"{unit}.csv", ki=[f"{5 + n / 7:.2f} {unit}" for n in range(48)])
+        finetune(place, f"{unit}.csv", unit)
+    assert main(["predict", str(place / "nM"), "CCO", f"--ensemble={place / 'uM'}"]) == 2
+    assert "was trained on 'ki' in uM, but" in capsys.readouterr().err
+    finetune(place, "nM.csv", "nanomolar", "--seed=1")
+    assert main(["predict", str(place / "nM"), "CCO", f"--ensemble={place / 'nanomolar'}"]) == 0
+
+
 def test_a_run_without_stored_classes_says_how_words_are_read(
     place: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
