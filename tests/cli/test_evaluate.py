@@ -79,7 +79,7 @@ def test_runs_trained_in_other_units_are_not_averaged(place: Path, capsys: pytes
         table(place / f"{unit}.csv", ki=[f"{5 + n / 7:.2f} {unit}" for n in range(48)])
         finetune(place, f"{unit}.csv", unit)
     assert main(["predict", str(place / "nM"), "CCO", f"--ensemble={place / 'uM'}"]) == 2
-    assert "was trained on 'ki' in uM, but" in capsys.readouterr().err
+    assert "was trained on 'ki' in uM, " in capsys.readouterr().err
     finetune(place, "nM.csv", "nanomolar", "--seed=1")
     assert main(["predict", str(place / "nM"), "CCO", f"--ensemble={place / 'nanomolar'}"]) == 0
 
