@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import joblib
@@ -105,3 +106,11 @@ def tabicl_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         found[kind] = folder / f"tabicl-{kind}-v2-test.ckpt"
         torch.save({"config": own, "state_dict": network.state_dict()}, found[kind])
     return found
+
+
+@pytest.fixture(autouse=True)
+def import_path() -> Iterator[None]:
+    """The import path, restored: a plug-in's folder, which may be the root, stays on it."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
