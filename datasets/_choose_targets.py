@@ -177,7 +177,7 @@ def refuse_other_kind(table: TextTable, reports: Sequence[ColumnReport], task: T
 
 
 def single_class(table: TextTable, reports: Sequence[ColumnReport], task: Task | None = None) -> str:
-    """A message about the first column that holds one of two classes in all rows; empty if there is none.
+    """A message about the first column that holds one of two classes in all rows; empty if no column does.
 
     Args:
         table: The table, in which no label column was found.

@@ -65,7 +65,7 @@ def fingerprint_index(
         read: Returns the records from the start; called only if the cache lacks them.
         key: Identifies the records, e.g. the checksum of a file.
         name: Name of the source in messages.
-        origin: File of the source, for errors; empty if there is none.
+        origin: File of the source, for errors; empty for data from memory.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 

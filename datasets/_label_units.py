@@ -34,7 +34,7 @@ def _key(unit: str) -> str:
 
 
 def stated_unit(name: str, described: Mapping[str, str]) -> str:
-    """The unit in the name of a column, or in the rows that describe the columns; empty if there is none.
+    """The unit in the name of a column, or in the rows that describe the columns; empty if neither states one.
 
     Args:
         name: Name of the column.
@@ -55,7 +55,7 @@ class RowUnits:
 
     Args:
         written: The unit in each cell; empty if no cell has one.
-        listed: The cells of the column of units; empty if there is none.
+        listed: The cells of the column of units; empty without such a column.
         stated: The unit in the name or the description of the column; empty for none.
         known: Which cells hold a readable number.
 
@@ -117,7 +117,7 @@ class RowUnits:
     def counts(self) -> str:
         """The number of labels in each unit and its source, without contradictory ones; empty if all are alike."""
         found = Counter((self.used[row], self._source(row)) for row in self._rows)
-        if len(found) < 2 or not self.written:  # noqa: PLR2004 - one kind needs no note
+        if len(found) <= 1 or not self.written:
             return ""
         first, *others = sorted(found.items(), key=lambda item: item[1])
         head = f"{first[1]} label{'s' * (first[1] > 1)} {_unit(*first[0])}"

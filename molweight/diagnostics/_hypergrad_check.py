@@ -140,7 +140,7 @@ def hypergrad_check(
     job = with_parts(job, corpus)
     if sources or job.corpus_weights == "part":  # the number of weights is known only now
         check_weighting(job)
-    if len(job.objectives) < 2:  # noqa: PLR2004 (a ranking needs two)
+    if len(job.objectives) <= 1:
         raise ConfigError("the weight of a single objective is always 1. Name at least two objectives.")
     run = _start(job, HeldOut(data, splits, sources), corpus, progress=progress)
     problem = draw_problem(job, run, data, splits, dtype)

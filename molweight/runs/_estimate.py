@@ -75,7 +75,7 @@ def _elsewhere(data: MoleculeDataset, truth: AnyArray, whole: AnyArray, test: In
 
 
 def format_ends(at: Mapping[str, float]) -> str:
-    """The ends of an interval; empty if there is none.
+    """The ends of an interval; empty if they are NaN.
 
     Args:
         at: ``"low"`` and ``"high"``.
