@@ -3,15 +3,19 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from molweight.arrays import AnyArray
 from molweight.ensemble._few_labels import constant
+from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.errors import DataError
 from molweight.graphs import Task
 from molweight.graphs.internal import tasks_of
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 __all__ = ["BoostedTrees", "default_rounds"]
 
@@ -64,7 +68,7 @@ class BoostedTrees:
     @classmethod
     def fit(
         cls,
-        features: AnyArray,
+        features: AnyArray | JoinedFeatures,
         labels: AnyArray,
         task: Task,
         *,
@@ -77,7 +81,8 @@ class BoostedTrees:
         """Fit a model per target.
 
         Args:
-            features: ``n x F``; NaN where missing, which trees handle natively.
+            features: ``n x F``; NaN where missing, which trees handle natively. The trees are the same whether they
+                are given as a matrix or joined; joined ones take less memory.
             labels: ``n x T``, NaN where missing; 0 and 1 for classification.
             task: Task of the table.
             seed: Seed of the random thresholds and subsets.
@@ -87,7 +92,8 @@ class BoostedTrees:
             threads: Number of threads. The default is one, because on a busy machine several threads wait for each
                 other and take far longer.
         """
-        rows, targets = _numbers(features), np.asarray(labels, dtype=np.float64)
+        rows = features.csr() if isinstance(features, JoinedFeatures) else _numbers(features)
+        targets = np.asarray(labels, dtype=np.float64)
         rounds = rounds or default_rounds(targets.shape[1])
         settings = {
             **_SETTINGS,
@@ -134,7 +140,9 @@ def default_rounds(targets: int) -> int:
     return next((rounds for most, rounds in _ROUNDS if targets <= most), _LEAST_ROUNDS)
 
 
-def _fit_one(rows: AnyArray, column: AnyArray, weights: AnyArray, settings: dict[str, Any], *, smooth: bool) -> str:
+def _fit_one(
+    rows: "AnyArray | csr_array", column: AnyArray, weights: AnyArray, settings: dict[str, Any], *, smooth: bool
+) -> str:
     import lightgbm
 
     known = ~np.isnan(column) & (weights > 0)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray, Int64Array
+from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.errors import DataError
 from molweight.features import Standardiser
 from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_state
@@ -64,7 +65,9 @@ class Forest:
     values: Tensor
 
     @classmethod
-    def fit(cls, features: AnyArray, labels: AnyArray, *, seed: int, weights: AnyArray | None = None) -> "Forest":
+    def fit(
+        cls, features: AnyArray | JoinedFeatures, labels: AnyArray, *, seed: int, weights: AnyArray | None = None
+    ) -> "Forest":
         """Fit the forest.
 
         Args:
@@ -73,8 +76,7 @@ class Forest:
             seed: Seed of the columns and thresholds.
             weights: Weight of each label, ``n x T``; ``None`` for equal ones.
         """
-        standardiser = Standardiser.fit(features)
-        rows = standardiser(torch.from_numpy(np.asarray(features))).numpy()
+        standardiser, rows = _standardised(features)
         rows = rows if rows.shape[1] else np.zeros((len(rows), 1), np.float32)
         shares = ~np.isnan(labels) * (np.ones(labels.shape) if weights is None else weights)
         mean = (np.nan_to_num(labels) * shares).sum(axis=0) / np.maximum(shares.sum(axis=0), 1e-30)
@@ -147,6 +149,19 @@ class Forest:
         inside = bool((self.columns < max(self.standardiser.width, 1)).all())
         leaves = bool((-1 - self.columns[~inner].long() < len(self.values)).all())
         return ahead and inside and leaves and bool(((self.roots >= 0) & (self.roots < count)).all())
+
+
+def _standardised(features: AnyArray | JoinedFeatures) -> tuple[Standardiser, AnyArray]:
+    """A standardiser fitted on some features, and what it returns for them, which alone is in memory as a matrix."""
+    if not isinstance(features, JoinedFeatures):
+        standardiser = Standardiser.fit(features)
+        return standardiser, standardiser(torch.from_numpy(np.asarray(features))).numpy()
+    standardiser = Standardiser.fit_columns(*features.shape, features.columns())
+    rows, start = np.empty((len(features), standardiser.width), np.float32), 0
+    for block in features.blocks():
+        rows[start : start + len(block)] = standardiser(torch.from_numpy(block.matrix())).numpy()
+        start += len(block)
+    return standardiser, rows
 
 
 def _trees(rows: AnyArray, labels: AnyArray, weights: AnyArray, seed: int) -> Iterator[Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray, BoolArray, Indices
+from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.errors import DataError
 from molweight.features import Standardiser
 from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_state
@@ -91,7 +92,7 @@ class GaussianProcess:
     def fit(
         cls,
         dense: AnyArray,
-        counts: AnyArray,
+        counts: AnyArray | JoinedFeatures,
         labels: AnyArray,
         classes: AnyArray,
         *,
@@ -107,7 +108,7 @@ class GaussianProcess:
 
         Args:
             dense: ``n x D``; NaN where missing.
-            counts: ``n x C`` counts, of fingerprints.
+            counts: ``n x C`` counts of fingerprints; of joined features, those of the fitted rows are read.
             labels: ``n x T``, NaN where missing.
             classes: Which targets are classes, ``T`` bool.
             seed: Seed of the rows for choosing the kernel.
@@ -120,16 +121,18 @@ class GaussianProcess:
         rows = standardiser(torch.from_numpy(np.asarray(dense)[used]))
         centred, offset = _centred(labels, shares > 0)
         groups = _trial_groups(shares > 0, order[: len(used)])
+        read = _counts(counts, used)
+        positions = [np.searchsorted(used, own) for own, _ in groups]
         trials = [
-            _Trial.of(rows.numpy()[np.searchsorted(used, own)], counts[own], centred[np.ix_(own, targets)])
-            for own, targets in groups
+            _Trial.of(rows.numpy()[at], read[at], centred[np.ix_(own, targets)])
+            for at, (own, targets) in zip(positions, groups, strict=True)
         ]
         kernel = _choose(trials)
-        coefficients = _solve_all(kernel, rows.numpy(), counts[used], centred[used], shares[used])
+        coefficients = _solve_all(kernel, rows.numpy(), read, centred[used], shares[used])
         return cls(
             standardiser,
             rows,
-            torch.from_numpy(np.asarray(counts[used], dtype=np.uint8)),
+            torch.from_numpy(np.asarray(read, dtype=np.uint8)),
             torch.from_numpy(coefficients),
             torch.from_numpy(offset),
             torch.tensor([kernel.mixture, kernel.scale], dtype=torch.float64),
@@ -175,6 +178,11 @@ class GaussianProcess:
             raise DataError(f"the Gaussian process lacks {', '.join(missing) or 'its standardiser'}. Restore the file.")
         own = {field.name: state[field.name].cpu() for field in fields(cls) if field.name != "standardiser"}
         return cls(standardiser=scale_from_state(state), **own)
+
+
+def _counts(features: AnyArray | JoinedFeatures, rows: Indices) -> AnyArray:
+    """Counts of some rows."""
+    return features[rows].counts() if isinstance(features, JoinedFeatures) else features[rows]
 
 
 @dataclass(frozen=True, eq=False)

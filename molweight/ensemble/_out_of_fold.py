@@ -290,13 +290,11 @@ def partner_data(
     names = [*(name for name in recipe.partners if name != PROFILE), *given, *([TABICL] if recipe.network else [])]
     data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in names}
     read = dict.fromkeys(part for name, own in sets.items() if name not in given for part in own)
-    values = {name: feature_values(whole, name, progress=progress)[rows] for name in read}
+    values = {name: feature_values(whole, name, progress=progress) for name in read}
     weights = data.columns.get("label_weight")
     return PartnerData(
         features=sets,
-        matrices={
-            name: given[name] if name in given else _joined(values, own, len(data)) for name, own in sets.items()
-        },
+        matrices={name: given[name] if name in given else _joined(values, own, rows) for name, own in sets.items()},
         labels=data.targets.astype(np.float64),
         weights=None if weights is None else np.asarray(weights, dtype=np.float64).reshape(len(data), -1),
         task=data.task or "regression",
@@ -309,7 +307,7 @@ def partner_data(
     )
 
 
-def _joined(values: Mapping[str, AnyArray], names: Sequence[str], rows: int) -> AnyArray | JoinedFeatures:
+def _joined(values: Mapping[str, AnyArray], names: Sequence[str], rows: Indices) -> AnyArray | JoinedFeatures:
     if not names:
-        return np.empty((rows, 0), dtype=np.float32)
-    return JoinedFeatures(tuple(values[name] for name in names), tuple(is_sparse(name) for name in names))
+        return np.empty((len(rows), 0), dtype=np.float32)
+    return JoinedFeatures(tuple(values[name] for name in names), tuple(is_sparse(name) for name in names), rows)

@@ -179,14 +179,15 @@ class Partner:
         """
         mapped, kind = spec.transform.forward(labels), KINDS[spec.name].model
         if kind == "gaussian_process":
-            dense, counts = _split(spec, features)
+            joined = isinstance(features, JoinedFeatures)
+            dense, counts = (features.dense(), features) if joined else _split(spec, features)
             classes = spec.transform.classes
             return cls(spec, task, GaussianProcess.fit(dense, counts, mapped, classes, seed=seed, weights=weights))
-        features = _matrix(features)
         if network is not None and kind == "in_context":
-            return cls(spec, task, InContextModel.fit(network, task, features, mapped, seed=seed, weights=weights))
+            matrix = _matrix(features)
+            return cls(spec, task, InContextModel.fit(network, task, matrix, mapped, seed=seed, weights=weights))
         if kind == "linear":
-            return cls(spec, task, LinearModel.fit(features, mapped, _classes(spec, task), weights=weights))
+            return cls(spec, task, LinearModel.fit(_matrix(features), mapped, _classes(spec, task), weights=weights))
         if kind == "forest":
             return cls(spec, task, Forest.fit(features, mapped, seed=seed, weights=weights))
         trees = BoostedTrees.fit(features, mapped, task, seed=seed, weights=weights, absolute=absolute, rounds=rounds)
@@ -199,16 +200,20 @@ class Partner:
             features: ``n x F``, as in the specification.
             device: Device for TabICL; other partners use the CPU.
         """
-        if isinstance(self.model, InContextModel):
-            values = self.model.predict(_matrix(features), device)
-        elif isinstance(self.model, GaussianProcess):
-            values = self.model.predict(*_split(self.spec, features))
-        else:
-            values = self.model.predict(_matrix(features))
-        labels = self.spec.transform.inverse(values)
+        labels = self.spec.transform.inverse(self._outputs(features, device))
         if self.spec.odds:
             labels = plain_odds(labels, np.array(self.spec.odds))
         return labels / labels.sum(axis=1, keepdims=True) if self.task == "multiclass" else labels
+
+    def _outputs(self, features: AnyArray | JoinedFeatures, device: str) -> AnyArray:
+        """Predictions of the model in transformed units; a few thousand molecules at a time, to bound the memory."""
+        model = self.model
+        if isinstance(model, InContextModel):
+            return model.predict(_matrix(features), device)
+        blocks = features.blocks() if isinstance(features, JoinedFeatures) else [features]
+        if isinstance(model, GaussianProcess):
+            return np.concatenate([model.predict(*_split(self.spec, block)) for block in blocks])
+        return np.concatenate([model.predict(_matrix(block)) for block in blocks])
 
     def state(self) -> dict[str, Tensor]:
         """The state without the specification, as tensors; trees as bytes in LightGBM's text format."""
@@ -263,7 +268,7 @@ def _matrix(features: AnyArray | JoinedFeatures) -> AnyArray:
 def _split(spec: PartnerSpec, features: AnyArray | JoinedFeatures) -> tuple[AnyArray, AnyArray]:
     """The columns of numbers, and those of fingerprint counts."""
     if isinstance(features, JoinedFeatures):
-        return features.split()
+        return features.dense(), features.counts()
     sparse = _sparse(spec.features, features.shape[1])
     return features[:, ~sparse], features[:, sparse]
 

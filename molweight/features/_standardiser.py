@@ -1,5 +1,6 @@
 """Features in standard units: imputed, z-scored and clipped by the statistics of the training rows."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -71,12 +72,29 @@ class Standardiser(nn.Module):
         Raises:
             DataError: If there are no rows.
         """
-        if len(values) == 0:
+        blocks = (values[:, start : start + _COLUMNS] for start in range(0, values.shape[1], _COLUMNS))
+        return cls.fit_columns(len(values), values.shape[1], blocks, limit=limit)
+
+    @classmethod
+    def fit_columns(cls, rows: int, count: int, blocks: Iterable[AnyArray], *, limit: float = 6.0) -> "Standardiser":
+        """Fit on training rows that are not in one array.
+
+        Args:
+            rows: Number of training rows ``n``.
+            count: Number of columns ``F``.
+            blocks: Consecutive columns, ``n x some``.
+            limit: Largest size after z-scoring.
+
+        Raises:
+            DataError: If there are no rows.
+        """
+        if rows == 0:
             raise DataError("features cannot be standardised without training rows.")
-        fitted = cls(values.shape[1], limit=limit)
-        for start in range(0, values.shape[1], _COLUMNS):
-            part = slice(start, start + _COLUMNS)
-            fitted._learn(part, torch.from_numpy(np.asarray(values[:, part], dtype=np.float64)))
+        fitted, start = cls(count, limit=limit), 0
+        for block in blocks:
+            columns = slice(start, start + block.shape[1])
+            fitted._learn(columns, torch.from_numpy(np.asarray(block, dtype=np.float64)))
+            start = columns.stop
         return fitted
 
     def _learn(self, part: slice, rows: Tensor) -> None:
@@ -130,7 +148,12 @@ class Standardiser(nn.Module):
         Returns:
             ``n x width`` float32, finite.
         """
-        return torch.cat([self._scaled(values[at : at + _ROWS]) for at in range(0, max(len(values), 1), _ROWS)])
+        if len(values) <= _ROWS:
+            return self._scaled(values)
+        whole = torch.empty(len(values), self.width, dtype=torch.float32, device=values.device)
+        for at in range(0, len(values), _ROWS):
+            whole[at : at + _ROWS] = self._scaled(values[at : at + _ROWS])
+        return whole
 
     def _scaled(self, values: Tensor) -> Tensor:
         scaled = (self.impute(values) - self.mean) / self.scale

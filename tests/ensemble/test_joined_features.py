@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from molweight import datasets
+from molweight.ensemble import _joined_features
 from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.ensemble._kernel import GaussianProcess, _Overlap
 from molweight.ensemble._out_of_fold import PartnerData, partner_data
@@ -37,10 +38,43 @@ def test_its_matrix_is_the_feature_matrix(table: MoleculeDataset) -> None:
 
 
 def test_counts_keep_their_type(table: MoleculeDataset) -> None:
-    dense, counts = joined(table, SETS).split()
+    both = joined(table, SETS)
+    dense, counts = both.dense(), both.counts()
     assert counts.dtype == np.uint8
     assert np.array_equal(counts, feature_matrix(table, ["ecfp_counts", "torsion_counts"]))
     assert np.array_equal(dense, feature_matrix(table, ["descriptors", "functional_groups"]), equal_nan=True)
+
+
+def test_a_selection_of_a_selection(table: MoleculeDataset) -> None:
+    found, expected = joined(table, SETS)[ROWS][[3, 1]], feature_matrix(table, SETS)[ROWS[[3, 1]]]
+    assert len(found) == 2
+    assert np.array_equal(found.matrix(), expected, equal_nan=True)
+    assert np.array_equal(np.hstack(list(found.columns())), expected, equal_nan=True)
+
+
+def test_the_sparse_matrix_has_the_same_values_and_keeps_missing_ones(
+    table: MoleculeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_joined_features, "_ROWS", 7)
+    numbers = np.where(np.arange(len(table)) % 5, 1.5, np.nan).astype(np.float32)[:, None]
+    features = JoinedFeatures((numbers, feature_values(table, "ecfp_counts")), (False, True))[ROWS]
+    found = features.csr()
+    assert np.array_equal(found.toarray(), features.matrix(), equal_nan=True)
+    assert found.nnz == np.count_nonzero(features.matrix())
+    assert found.dtype == np.float32
+    assert features[[]].csr().shape == (0, features.shape[1])
+
+
+@pytest.mark.parametrize("name", PARTNERS)
+def test_blocks_of_molecules_change_nothing(table: MoleculeDataset, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = partner_features(name, ("descriptors",))
+    data = PartnerData(
+        {name: sets}, {name: joined(table, sets)}, table.targets, None, "regression", absolute=False, seed=0
+    )
+    whole = data.predict_fold(name, "none", ROWS, 20)
+    monkeypatch.setattr(_joined_features, "_ROWS", 11)
+    monkeypatch.setattr(_joined_features, "_COLUMNS", 50)
+    assert data.predict_fold(name, "none", ROWS, 20) == pytest.approx(whole, rel=1e-9)
 
 
 def test_partners_without_features_predict_the_mean(table: MoleculeDataset) -> None:
