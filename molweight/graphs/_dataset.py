@@ -357,8 +357,8 @@ def build_dataset(
 ) -> MoleculeDataset:
     """Featurise molecules, or read them from the cache, and align their labels.
 
-    The cache is under :func:`molweight.graphs.internal.cache_root`; its key is the content (all SMILES), the features
-    and their version, so an old cache is never used for a changed table. Labels are not part of it.
+    The cache is under :func:`molweight.graphs.internal.cache_root`; its key is the content (all SMILES), the features,
+    their version and that of RDKit, so an old cache is never used for a changed table. Labels are not part of it.
 
     Args:
         smiles: One SMILES per row.
