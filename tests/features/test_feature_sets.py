@@ -268,7 +268,8 @@ def test_features_are_without_stereochemistry_where_the_molecules_are() -> None:
 def _undefined(data: MoleculeDataset) -> list[float]:
     """The descriptor that counts undefined stereocentres, as a model reads it."""
     column = feature_columns(data, ["descriptors"]).columns[DESCRIPTORS.spec.name]
-    return column[:, DESCRIPTORS.names.index("NumUnspecifiedAtomStereoCenters")].tolist()
+    found: list[float] = column[:, DESCRIPTORS.names.index("NumUnspecifiedAtomStereoCenters")].tolist()
+    return found
 
 
 def test_features_are_computed_again_if_the_treatment_of_stereochemistry_changes() -> None:
