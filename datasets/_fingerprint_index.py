@@ -20,6 +20,7 @@ from molweight.graphs.internal import (
     content_key,
     map_chunks,
     place_folder,
+    rdkit_version,
     read_array,
     read_folder,
     write_array,
@@ -55,7 +56,7 @@ def fingerprint_index(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> FingerprintIndex:
-    """Fingerprints of all records of a source, computed or read from the cache.
+    """Fingerprints of all records of a source, computed or read from the cache of this version of RDKit.
 
     Blocks of 65,536 molecules are written atomically as they are computed, each with its checksum. Interrupted work
     resumes at the unfinished block, and memory does not grow with the source. A second process that requests the same
@@ -78,7 +79,7 @@ def fingerprint_index(
         >>> len(index.columns), index.sizes.tolist()
         (1, [6, 0, 1])
     """
-    folder = cache_root() / "fingerprints" / content_key([f"ecfp4 {_VERSION}".encode(), key])
+    folder = cache_root() / "fingerprints" / content_key([f"ecfp4 {_VERSION}, rdkit {rdkit_version()}".encode(), key])
     found = _read(folder)
     if found is None:
         with building_alone(folder, name):

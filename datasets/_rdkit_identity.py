@@ -6,7 +6,6 @@ RDKit is imported on first use.
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from molweight.arrays import Uint64Array
 from molweight.datasets._parse import parse
 from molweight.datasets._scaffold import murcko_scaffold
 from molweight.graphs import MoleculeDataset, TargetSpec, target_column
-from molweight.graphs.internal import canonical_text
+from molweight.graphs.internal import canonical_text, rdkit_version
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -33,7 +32,7 @@ def identity() -> TargetSpec:
     million different ones, two share a number with a probability of 3e-8. Both depend on the version of RDKit, which is
     part of the name.
     """
-    return TargetSpec(f"identity_rdkit_{_version()}", 3, 2, "uint64", _numbers)
+    return TargetSpec(f"identity_rdkit_{_version()}", 4, 2, "uint64", _numbers)
 
 
 @cache
@@ -43,7 +42,7 @@ def structure() -> TargetSpec:
 
 
 def _version() -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in version("rdkit"))
+    return "".join(letter if letter.isalnum() else "_" for letter in rdkit_version())
 
 
 def identities(data: MoleculeDataset, *, n_jobs: int | None = None, progress: bool = False) -> Uint64Array:
@@ -80,10 +79,12 @@ def _compound(molecule: "Mol") -> str:
     from rdkit import Chem
     from rdkit.Chem.rdMolHash import HashFunction, MolHash
 
+    Chem.RemoveStereochemistry(molecule)
+    if molecule.GetNumHeavyAtoms() < molecule.GetNumAtoms():
+        molecule = Chem.RemoveHs(molecule)  # RDKit keeps the hydrogen of ``[H]/N=C(/C)N``, which marks a configuration
     fragments = Chem.GetMolFrags(molecule, asMols=True)
     if len(fragments) > 1:
         molecule = max(fragments, key=lambda part: (part.GetNumHeavyAtoms(), Chem.MolToSmiles(part)))
-    Chem.RemoveStereochemistry(molecule)
     skeleton, hydrogens, charge = MolHash(molecule, HashFunction.HetAtomTautomer).rsplit("_", 2)
     return f"{skeleton} {int(hydrogens) - int(charge)}"
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import joblib
@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from molweight import datasets
 from molweight.datasets.internal import LOADERS
+from molweight.graphs.internal import rdkit_version
 from molweight.mlo.weightings._registry import weightings
 from molweight.objectives._base import _OBJECTIVES
 from molweight.seeding import seeded
@@ -71,6 +72,21 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> None:
     for registry in (LOADERS, datasets.SPLITTERS, _OBJECTIVES, weightings):
         registry.available()  # entry points are read once
         monkeypatch.setattr(registry, "_items", dict(registry._items))
+
+
+@pytest.fixture
+def upgrade_rdkit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """A function after which the installed RDKit is said to be version 3000.1, whose results are those of this one."""
+
+    def upgrade() -> None:
+        place = tmp_path / "upgraded" / "rdkit-3000.1.dist-info"
+        place.mkdir(parents=True)
+        (place / "METADATA").write_text("Metadata-Version: 2.1\nName: rdkit\nVersion: 3000.1\n")
+        monkeypatch.syspath_prepend(place.parent)
+        rdkit_version.cache_clear()
+
+    yield upgrade
+    rdkit_version.cache_clear()
 
 
 @pytest.fixture

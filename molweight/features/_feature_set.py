@@ -215,6 +215,9 @@ def _without_stereo(compute: Callable[[Sequence[str]], Any], smiles: Sequence[st
 def feature_columns(data: MoleculeDataset, names: Sequence[str], *, progress: bool = False) -> MoleculeDataset:
     """The dataset with a column per feature set, computed where it is missing.
 
+    A column that was computed with another treatment of stereochemistry counts as missing, because the dataset keeps
+    its columns in :meth:`molweight.graphs.MoleculeDataset.with_featuriser`.
+
     Args:
         data: The molecules.
         names: Names of feature sets, or columns of the table as ``"column:pH"``.
@@ -231,6 +234,16 @@ def feature_columns(data: MoleculeDataset, names: Sequence[str], *, progress: bo
     for name in names:
         if name.startswith(COLUMN_PREFIX):
             feature_values(data, name, progress=progress)  # raises an error if the column is missing
-        elif get(name).spec.name not in data.columns:
+        elif not _has(data, get(name).spec.name):
             missing[get(name).spec.name] = target_column(data, _spec(data, name), progress=progress)
-    return data.with_columns(missing) if missing else data
+    if not missing:
+        return data
+    featured = data.with_columns(missing)
+    if data.featuriser.stereo == "ignore":
+        featured.without_stereo |= missing.keys()
+    return featured
+
+
+def _has(data: MoleculeDataset, column: str) -> bool:
+    """Whether the dataset has values of a feature set, computed with its treatment of stereochemistry."""
+    return column in data.columns and (column in data.without_stereo) == (data.featuriser.stereo == "ignore")

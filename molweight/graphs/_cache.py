@@ -6,6 +6,8 @@ import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -26,6 +28,7 @@ __all__ = [
     "find_damage",
     "partial_name",
     "place_folder",
+    "rdkit_version",
     "read_array",
     "read_folder",
     "sealed_json",
@@ -132,6 +135,12 @@ def cache_root() -> Path:
     """Folder of the caches: ``MOLWEIGHT_CACHE`` if set, else the platform's cache folder of the user."""
     chosen = os.environ.get("MOLWEIGHT_CACHE")
     return Path(chosen) if chosen else user_cache_path("molweight")
+
+
+@cache
+def rdkit_version() -> str:
+    """Version of the installed RDKit, which is not imported for it; part of every key of values that RDKit computes."""
+    return version("rdkit")
 
 
 def content_key(parts: Iterable[bytes]) -> str:

@@ -14,7 +14,7 @@ from joblib import cpu_count
 from molweight.arrays import BoolArray, Column
 from molweight.errors import DataError
 from molweight.graphs._as_smiles import parse_molecule
-from molweight.graphs._cache import damaged, read_array, write_array
+from molweight.graphs._cache import damaged, rdkit_version, read_array, write_array
 from molweight.graphs._dataset import MoleculeDataset
 from molweight.graphs._guard import SLOW_SECONDS, Guarded, always
 from molweight.graphs._parallel import map_chunks
@@ -138,7 +138,7 @@ def _files(dataset: MoleculeDataset, spec: TargetSpec) -> tuple[Sequence[int], d
     starts = range(0, len(dataset), _SHARD * spec.chunk)
     if not dataset.folder:
         return starts, {}
-    place = dataset.folder / "targets" / f"{spec.name}-v{spec.version}"
+    place = dataset.folder / "targets" / f"{spec.name}-v{spec.version}-rdkit-{rdkit_version()}"
     return starts, {start: place / f"{number:05d}.npy" for number, start in enumerate(starts)}
 
 

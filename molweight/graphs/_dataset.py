@@ -87,6 +87,7 @@ class MoleculeDataset:
     Attributes:
         columns: Further values by name: one row per molecule, or per atom for the names in ``per_atom``.
         per_atom: Which of the columns have one row per atom.
+        without_stereo: Which of the columns are feature sets that were computed without stereochemistry.
         notes: Notes on how the source was read, if that is not obvious.
         merged_rows: For rows of the source that were averaged with an earlier row of the same molecule, that row.
         source_rows: Number of rows of the source, including omitted and merged ones; 0 if unknown.
@@ -132,6 +133,7 @@ class MoleculeDataset:
         self.featuriser = featuriser or Featuriser()
         self.columns: dict[str, Column] = {}
         self.per_atom: frozenset[str] = frozenset()
+        self.without_stereo: frozenset[str] = frozenset()
         self.notes: list[str] = []
         self.merged_rows: dict[int, int] = {}
         self.source_rows = 0
@@ -242,10 +244,12 @@ class MoleculeDataset:
         atoms = item_positions(self.molecules.atom_offsets, chosen) if self.per_atom else chosen
         rows = {name: atoms if name in self.per_atom else chosen for name in self.columns}
         picked = {name: column[rows[name]] for name, column in self.columns.items()}
-        return part.with_columns(
+        part = part.with_columns(
             {name: column for name, column in picked.items() if name not in self.per_atom},
             {name: picked[name] for name in self.per_atom},
         )
+        part.without_stereo = self.without_stereo
+        return part
 
     def with_rows(self, rows: Int64Array) -> "MoleculeDataset":
         """The same molecules and rejects with other row numbers.
@@ -262,7 +266,8 @@ class MoleculeDataset:
         """The same molecules, labels and columns with another choice of features.
 
         Ignoring stereochemistry needs no computation: it is left out of the batches. Other features are computed from
-        the SMILES, and cached if this dataset is.
+        the SMILES, and cached if this dataset is. Columns are unchanged; models compute their feature sets again if the
+        treatment of stereochemistry changes.
 
         Args:
             featuriser: The choice.
@@ -308,6 +313,7 @@ class MoleculeDataset:
         other = copy.copy(self)
         other.columns = {**self.columns, **columns, **per_atom}
         other.per_atom = (self.per_atom - columns.keys()) | per_atom.keys()
+        other.without_stereo = self.without_stereo - columns.keys() - per_atom.keys()
         other._tensors = {}  # noqa: SLF001 - a copy of our own class: its tensors are placed again
         return other
 
@@ -351,8 +357,8 @@ def build_dataset(
 ) -> MoleculeDataset:
     """Featurise molecules, or read them from the cache, and align their labels.
 
-    The cache is under :func:`molweight.graphs.internal.cache_root`; its key is the content (all SMILES), the features
-    and their version, so an old cache is never used for a changed table. Labels are not part of it.
+    The cache is under :func:`molweight.graphs.internal.cache_root`; its key is the content (all SMILES), the features,
+    their version and that of RDKit, so an old cache is never used for a changed table. Labels are not part of it.
 
     Args:
         smiles: One SMILES per row.

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, get_args
 
 from molweight.arguments import check_choice
 from molweight.errors import ConfigError
+from molweight.graphs._cache import rdkit_version
 from molweight.graphs._vocabulary import FEATURISER_VERSION, PARSER_VERSION
 
 __all__ = ["FeatureSet", "Featuriser", "StereoUse"]
@@ -90,9 +91,12 @@ class Featuriser:
     def cache_key(self) -> bytes:
         """Key of all settings that determine the arrays of molecules, for names of cached folders.
 
+        It contains the version of RDKit, so that molecules and targets are computed again after an upgrade.
+
         The option to ignore stereochemistry is not part of the key: it takes effect only when batches are created.
         """
-        return f"parser {PARSER_VERSION}, featuriser {FEATURISER_VERSION} {self.features}".encode()
+        parts = f"parser {PARSER_VERSION}, featuriser {FEATURISER_VERSION} {self.features}, rdkit {rdkit_version()}"
+        return parts.encode()
 
     def __str__(self) -> str:
         """Both choices in words."""

@@ -55,8 +55,8 @@ def build_streamed(
 
     Args:
         read: Returns the records of the source from the start; called only if the cache lacks them.
-        key: Identifies the records, e.g. the checksum of a file; with the features and their version it names the
-            cached folder.
+        key: Identifies the records, e.g. the checksum of a file; with the features, their version and that of RDKit it
+            names the cached folder.
         name: Name of the corpus in messages.
         total: Number of records, for the progress bar; ``None`` if unknown.
         featuriser: The features; ``None`` for ``Featuriser()``.

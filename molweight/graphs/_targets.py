@@ -18,9 +18,9 @@ _KINDS = "biuf"
 class TargetSpec:
     """A value that an objective needs for every molecule: a name, a shape, and the function that computes it.
 
-    Datasets compute each spec once per molecule, in parallel, and store the result under ``name`` and ``version``; in
-    batches it is ``batch.columns[name]``, ``G x dim``, or for values per atom as ``batch.atom_columns[name]``, ``N x
-    dim``.
+    Datasets compute each spec once per molecule, in parallel, and store the result under ``name``, ``version`` and the
+    version of RDKit; in batches it is ``batch.columns[name]``, ``G x dim``, or for values per atom as
+    ``batch.atom_columns[name]``, ``N x dim``.
 
     Args:
         name: Name of the column; letters, digits and underscores.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from molweight.devices import matmul_precision
 from molweight.graphs import MoleculeDataset, TargetSpec, attach_targets
-from molweight.graphs.internal import cache_root, content_key
+from molweight.graphs.internal import cache_root, content_key, rdkit_version
 from molweight.mlo import Loop, weightings
 from molweight.models import Pretrainer
 from molweight.models.internal import build_pretrainer
@@ -156,13 +156,13 @@ def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:
 
 
 def _versions(model: Pretrainer, specs: Sequence[TargetSpec]) -> dict[str, Any]:
-    """Versions of the targets, and digests of the code of plug-ins; omitted if there are none."""
+    """Versions of RDKit and of the targets, and digests of the code of plug-ins; the latter only if there are any."""
     targets = sorted({(spec.name, spec.version) for spec in specs})
     parts: list[nn.Module] = [model.encoder, *(model.objective(name) for name in model.objectives)]
     modules = {kind.__module__ for part in parts for kind in type(part).__mro__}
     foreign = sorted(name for name in modules if name.partition(".")[0] not in _LIBRARIES)
     code = {name: _digest(name) for name in foreign}
-    return {**({"targets": targets} if targets else {}), **({"code": code} if code else {})}
+    return {"rdkit": rdkit_version(), **({"targets": targets} if targets else {}), **({"code": code} if code else {})}
 
 
 def _digest(module: str) -> str | None:

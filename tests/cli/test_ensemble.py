@@ -12,11 +12,12 @@ from molweight.cli import main
 
 TINY = ["--init=scratch", "--split=random", "--epochs=3", "--device=cpu", "--quiet", "--duplicates=keep"]
 ENCODER = ["--encoder_options.layers=1", "--encoder_options.width=8", "--hidden=8", "--targets=y"]
-CHIRAL = ("N[C@@H](C)C(=O)O", "C[C@H](N)CO", "C[C@H](O)CC", "CC[C@@H](C)N", "F[C@H](Cl)C", "OC[C@H](C)N")
+CHIRAL = ("N[C@@H](C)C(=O)O", "C[C@H](N)CO", "C[C@H](O)CC", "CC[C@@H](C)N", "C[C@@H](O)[C@H](Cl)C", "OCC(C)(C)N")
+"""With no, one and two stereocentres: runs that ignore them read other descriptors than runs that do not."""
 NEW = ["C[C@H](O)CCN", "C[C@@H](O)CCN", "C[C@H](N)CO.Cl", "C1CC"]
 OWN = {
     "plain": ["--members=1"],
-    "flat": ["--members=1", "--stereo=ignore", "--seed=1"],
+    "flat": ["--members=2", "--partners=linear", "--features=descriptors", "--stereo=ignore", "--seed=1"],
     "salts": ["--members=1", "--standardize=salts", "--seed=2"],
     "acid": ["--members=2", "--partners=linear", "--features=descriptors,column:pH", "--seed=3"],
 }

@@ -2,7 +2,7 @@
 
 import gzip
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -79,6 +79,18 @@ def test_several_blocks_and_an_interruption(monkeypatch: pytest.MonkeyPatch, tmp
         stream.write(b"damage")
     again = fingerprint_index(lambda: list(enumerate(ZINC)), b"interrupted", name="zinc")
     assert (again.columns[1] == before).all()
+
+
+def test_the_index_of_another_rdkit_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upgrade_rdkit: Callable[[], None]
+) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path))
+    for _ in range(2):
+        fingerprint_index(lambda: enumerate(ZINC[:20]), b"upgraded", name="zinc", n_jobs=1)
+    assert len(list((tmp_path / "fingerprints").glob("[!.]*"))) == 1
+    upgrade_rdkit()
+    fingerprint_index(lambda: enumerate(ZINC[:20]), b"upgraded", name="zinc", n_jobs=1)
+    assert len(list((tmp_path / "fingerprints").glob("[!.]*"))) == 2
 
 
 def test_a_second_build_waits_for_the_first(

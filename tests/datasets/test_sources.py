@@ -57,6 +57,21 @@ def test_isotopes_of_a_held_out_compound_are_left_out(task: MoleculeDataset, spl
     assert source.use.held_out == len(ISOTOPES)
 
 
+def test_the_marks_of_double_bonds_to_hydrogen_do_not_make_a_compound() -> None:
+    """RDKit keeps the hydrogen of an imine whose configuration is marked as an atom."""
+    imines = ["CC(N)=N", "CC(=N)N", "[H]/N=C(/C)N", r"[H]/N=C(\C)N", "[H]/[NH+]=C(/C)N.[Cl-]"]
+    others = ["[H]/N=N/[H]", "N=N", "[H][H]"]
+    compounds = identities(from_smiles([*imines, *others], duplicates="keep", cache=False))[:, 1].tolist()
+    assert len(set(compounds[:5])) == 1
+    assert compounds[5] == compounds[6]
+    assert len(set(compounds)) == 3
+
+
+def test_the_largest_part_of_a_mixture_does_not_depend_on_stereochemistry() -> None:
+    forms = ["CCC(N)C.CCC(O)C", "CC[C@H](N)C.CCC(O)C", "CCC(N)C.CC[C@@H](O)C", "CC[C@@H](O)C.CC[C@H](N)C"]
+    assert len(set(identities(from_smiles(forms, cache=False))[:, 1].tolist())) == 1
+
+
 def test_isotopes_are_forms_of_a_compound() -> None:
     data, table = from_smiles(["CCO", "CCN"], cache=False), from_smiles([*ISOTOPES, "CCC"], cache=False)
     first, second = compound_forms(data, table, identities(table)[:, 1])

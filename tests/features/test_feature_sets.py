@@ -13,8 +13,17 @@ from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
 from molweight import datasets, features
 from molweight.errors import ConfigError, DataError, UnknownNameError
-from molweight.features.internal import DESCRIPTORS, ECFP_COUNTS, FAST, GROUP_COUNTS, MACCS, MINIMOL, check_features
-from molweight.graphs import Featuriser, TargetSpec, build_dataset
+from molweight.features.internal import (
+    DESCRIPTORS,
+    ECFP_COUNTS,
+    FAST,
+    GROUP_COUNTS,
+    MACCS,
+    MINIMOL,
+    check_features,
+    feature_columns,
+)
+from molweight.graphs import Featuriser, MoleculeDataset, TargetSpec, attach_targets, build_dataset
 
 AWKWARD = ["CC(=O)Oc1ccccc1C(=O)O", "[Na+].[Cl-]", "C[N+](C)(C)C", "[H][H]", "[CH3]", "F[P-](F)(F)(F)(F)F", "[U]"]
 AWKWARD.append("C" * 300)
@@ -254,3 +263,37 @@ def test_features_are_without_stereochemistry_where_the_molecules_are() -> None:
     np.testing.assert_array_equal(plain[0], plain[1])
     np.testing.assert_array_equal(plain[0], plain[2])
     np.testing.assert_array_equal(plain[3], plain[4])
+
+
+def _undefined(data: MoleculeDataset) -> list[float]:
+    """The descriptor that counts undefined stereocentres, as a model reads it."""
+    column = feature_columns(data, ["descriptors"]).columns[DESCRIPTORS.spec.name]
+    found: list[float] = column[:, DESCRIPTORS.names.index("NumUnspecifiedAtomStereoCenters")].tolist()
+    return found
+
+
+def test_features_are_computed_again_if_the_treatment_of_stereochemistry_changes() -> None:
+    ignore = Featuriser(stereo="ignore")
+    marked = feature_columns(build_dataset(["C[C@H](N)C(=O)O", "CC(N)C(=O)O"], cache=False), ["descriptors", "maccs"])
+    plain = feature_columns(marked.with_featuriser(ignore), ["descriptors", "maccs"])
+    assert (_undefined(marked), _undefined(plain)) == ([0, 1], [1, 1])
+    assert _undefined(plain.with_featuriser(Featuriser())) == [0, 1]
+    assert _undefined(plain.subset([1, 0]).with_featuriser(Featuriser())) == [1, 0]
+    for data in (marked, plain):  # what is there is not computed again
+        assert feature_columns(data, ["maccs", "descriptors"]) is data
+        assert feature_columns(data.subset([0]), ["maccs"]).columns.keys() == data.columns.keys()
+
+
+def test_targets_of_objectives_are_not_taken_for_features_without_stereochemistry() -> None:
+    data = build_dataset(["C[C@H](N)C(=O)O", "CC(N)C(=O)O"], cache=False)
+    plain = attach_targets(data.with_featuriser(Featuriser(stereo="ignore")), [DESCRIPTORS.spec])
+    assert _undefined(plain) == [1, 1]
+    featured = feature_columns(plain, ["descriptors"])
+    assert _undefined(attach_targets(featured, [DESCRIPTORS.spec])) == [1, 1]
+
+
+def test_columns_of_the_table_stay_with_other_features_of_the_molecules() -> None:
+    given = {"column:pH": np.array([[7.0]], np.float32), "label_weight": np.array([[2.0]], np.float32)}
+    data = feature_columns(build_dataset(["C[C@H](N)C(=O)O"], cache=False).with_columns(given), ["maccs"])
+    plain = feature_columns(data.with_featuriser(Featuriser(stereo="ignore")), ["column:pH", "maccs"])
+    assert {name: plain.columns[name].tolist() for name in given} == {"column:pH": [[7.0]], "label_weight": [[2.0]]}

@@ -1,7 +1,7 @@
 """Columns per molecule and per atom: aligned, kept on disk, resumed after an interruption."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from rdkit import Chem
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, MoleculeDataset, TargetSpec, attach_targets, build_dataset, target_column
 from molweight.graphs._columns import missing_targets
-from molweight.graphs.internal import write_array
+from molweight.graphs.internal import build_streamed, write_array
 
 SMILES = ["CCO", "c1ccccc1N", "[Na+].[Cl-]", "C", "CC(=O)O"]
 
@@ -100,7 +100,7 @@ def test_interrupted_work_goes_on(
     with pytest.raises(KeyboardInterrupt):
         target_column(data, TargetSpec("numbers", 1, 2, "float32", first, per="atom", chunk=1), n_jobs=1)
     assert data.folder is not None
-    place = data.folder / "targets" / "numbers-v1"
+    (place,) = (data.folder / "targets").glob("numbers-v1-rdkit-*")
     assert sorted(path.name for path in place.iterdir()) == ["00000.npy", "00001.npy"]
     values = target_column(data, TargetSpec("numbers", 1, 2, "float32", second, per="atom", chunk=1), n_jobs=1)
     assert second.seen == smiles[128:]
@@ -109,6 +109,31 @@ def test_interrupted_work_goes_on(
     again = target_column(data, TargetSpec("numbers", 1, 2, "float32", second, per="atom", chunk=1), n_jobs=1)
     assert "00001.npy: holds (3, 2) float32, and numbers needs" in caplog.text
     assert np.array_equal(again, values)
+
+
+def test_values_of_another_rdkit_are_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgrade_rdkit: Callable[[], None]
+) -> None:
+    """Molecules, whole or streamed or a part of a table, and their targets, also in a folder that was found before."""
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))
+    counted = _Interrupted(1000)
+    spec = TargetSpec("numbers", 1, 2, "float32", counted, per="atom")
+
+    def folders() -> list[Path | None]:
+        whole, streamed = build_dataset(SMILES, n_jobs=1), build_streamed(lambda: enumerate(SMILES), [b"a"], n_jobs=1)
+        tables = [whole, streamed, whole.subset([1])]
+        for table in tables:
+            target_column(table, spec, n_jobs=1)
+        return [table.folder for table in tables]
+
+    found, before = build_dataset(SMILES, n_jobs=1), folders()
+    assert folders() == before
+    assert len(counted.seen) == 2 * len(SMILES) + 1
+    upgrade_rdkit()
+    assert not set(folders()) & set(before)
+    assert len(counted.seen) == 2 * (2 * len(SMILES) + 1)
+    target_column(found, spec, n_jobs=1)
+    assert len(counted.seen) == 2 * (2 * len(SMILES) + 1) + len(SMILES)
 
 
 def test_a_part_of_a_table_is_cached_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

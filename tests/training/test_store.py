@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +229,15 @@ def test_an_edited_plugin_is_pretrained_again(tmp_path: Path, monkeypatch: pytes
     assert len(list(cache.iterdir())) == 3
     assert bias(1, -9, source=False) != first
     assert len(list(cache.iterdir())) == 3
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_an_encoder_is_pretrained_again_with_another_rdkit(tmp_path: Path, upgrade_rdkit: Callable[[], None]) -> None:
+    job = Job(encoder_options={"layers": 1, "width": 8}, objectives=["graph_mae"], pretrain_steps=2, batch_size=8)
+    cache = tmp_path / "cache" / "pretrained"
+    for _ in range(2):
+        generic_pretraining(job, load_corpus("zinc", size=16), torch.device("cpu"))
+    assert len(list(cache.iterdir())) == 1
+    upgrade_rdkit()
+    generic_pretraining(job, load_corpus("zinc", size=16), torch.device("cpu"))
+    assert len(list(cache.iterdir())) == 2
