@@ -20,7 +20,7 @@ __all__ = ["Measured", "run_measured"]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command took, its child processes included.
+    """Time and memory of a command, its child processes included.
 
     Args:
         said: Its standard error.

@@ -98,7 +98,7 @@ def test_constraints_pin_a_version_in_range(requirement: Requirement) -> None:
 
 
 def test_every_lower_bound_is_what_make_lowest_installs() -> None:
-    """Told from the text of pyproject.toml, in which a package may be declared several times."""
+    """Compared with the text of pyproject.toml, which declares some packages several times."""
     printed = subprocess.run(
         [sys.executable, ROOT / ".ci" / "lowest.py"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
