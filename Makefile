@@ -43,13 +43,12 @@ lock: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## Write the versions of t
 	@$(BIN)/pip freeze --all --exclude-editable | sed -E -e '/^(pip|molweight)[ =]/d' -e '/^#/d' -e 's/\+[a-z0-9.]+$$//' >> $(VENV)/constraints.txt
 	mv $(VENV)/constraints.txt constraints.txt
 
+# virtualenv, for pre-commit: later ones ask for a newer filelock, and pip would try each.
 lowest: $(VENV)/.installed-dev  ## Run the tests with the oldest versions that pyproject.toml allows, in .venv-lowest
 	$(BIN)/python -m venv --clear $(VENV)-lowest
-	sed -nE 's/^  "([a-z-]+)(\[[a-z]+\])?>=([0-9.]+)",.*/\1==\3/p' pyproject.toml > $(VENV)-lowest/constraints.txt
+	$(BIN)/python .ci/lowest.py > $(VENV)-lowest/constraints.txt
 	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt torch
-	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt --editable . \
-	  build einconv einops hypothesis linear_operator ogb optuna pytest tensorboard pytest-xdist pyyaml setuptools \
-	  'torchjd[quadprog-projector]' torchopt
+	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt --editable '.[dev]' 'virtualenv<20.36'
 	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt --no-deps curvlinops-for-pytorch
 	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n $(WORKERS) $(PYTEST_ARGS)
 

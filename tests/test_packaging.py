@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -94,6 +95,28 @@ def test_constraints_pin_a_version_in_range(requirement: Requirement) -> None:
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     versions = {str(canonicalize_name(name)): version for name, version in pins.items()}
     assert versions[str(canonicalize_name(requirement.name))] in requirement.specifier
+
+
+def test_every_lower_bound_is_what_make_lowest_installs() -> None:
+    """Compared with the text of pyproject.toml, which declares some packages several times."""
+    printed = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "lowest.py"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[project]")[2]
+    declared = re.findall(r'"([\w-]+)(?:\[[\w-]+\])?>=([\d.]+)(?:,[<\d.]+)?"', text)
+    assert len(declared) >= len([one for one in [*REQUIRED, *EXTRAS, *DEV] if one.specifier])
+    assert set(printed) == {f"{canonicalize_name(name)}=={version}" for name, version in declared}
+    assert len(printed) == len({line.partition("=")[0] for line in printed})
+
+
+def test_make_lowest_installs_every_package_but_ray_and_torch_scatter() -> None:
+    (line,) = re.findall(r"--editable '\.\[([a-z,]+)\]' 'virtualenv", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    extras = {
+        extra: _names([Requirement(text) for text in texts])
+        for extra, texts in PROJECT["optional-dependencies"].items()
+    }
+    needed = set[str]().union(*(names for extra, names in extras.items() if extra not in {"docs", "scatter", "scale"}))
+    assert set[str]().union(*(extras[extra] for extra in line.split(","))) == needed
 
 
 def test_torch_is_pinned_without_a_build() -> None:

@@ -15,7 +15,9 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-dir"]
-KEPT = {"Makefile", "pyproject.toml", "constraints.txt", "CHANGELOG.md", "LICENSE", ".ci/run"}
+KEPT = {"Makefile", "pyproject.toml", "constraints.txt", ".ci/run"} | {
+    *("CHANGELOG.md", "CITATION.cff", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"),
+}
 
 
 def _run(*command: str | Path, cwd: Path, **environment: str) -> str:

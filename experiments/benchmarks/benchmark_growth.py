@@ -15,10 +15,8 @@ An exponent is the slope between two sizes in a log-log plot: 1 if twice the row
 import argparse
 import math
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from itertools import islice, pairwise
 from pathlib import Path
@@ -28,6 +26,7 @@ import numpy as np
 import pandas as pd
 from rdkit.Chem import rdMolDescriptors
 
+from experiments._measured import run_measured
 from experiments._provenance import provenance, write_result
 from experiments.stress._journal import Journal
 from molweight.datasets.internal import read_records
@@ -133,18 +132,11 @@ def run(arguments: Sequence[str], folder: Path) -> dict[str, float]:
         arguments: Arguments of ``molweight``.
         folder: Holds its cache.
     """
-    started, environment = time.perf_counter(), {**os.environ, "MOLWEIGHT_CACHE": str(folder / "cache")}
-    with (folder / "said.txt").open("w") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "molweight", *arguments], env=environment, stdout=said, stderr=subprocess.STDOUT
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"molweight {' '.join(arguments)} failed:\n{(folder / 'said.txt').read_text()[-2000:]}")
+    found = run_measured(arguments, cache=folder / "cache")
     return {
-        "seconds": round(time.perf_counter() - started, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_mb": round(usage.ru_maxrss / 1024, 1),
+        "seconds": round(found.seconds, 1),
+        "cpu_seconds": round(found.cpu_seconds, 1),
+        "peak_mb": round(found.peak_mb, 1),
         "load_average": round(os.getloadavg()[0], 1),
     }
 

@@ -20,9 +20,6 @@ meaningful: ``rows_per_second_on_two_cores`` is twice the rows per CPU second.
 import argparse
 import json
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +32,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from experiments._measured import Measured, run_measured
 from experiments._provenance import provenance, write_result
 from molweight import features
 from molweight.datasets.internal import read_records
@@ -89,18 +87,15 @@ def rate(run: str, library: str, rows: int) -> dict[str, Any]:
         for part in (smiles[: len(smiles) // 10], smiles):
             path = Path(folder, "part.smi")
             path.write_text("\n".join(part) + "\n")
-            before, started = _cpu(), time.perf_counter()
-            _predict(run, path, Path(folder, "out.csv"))
-            measured.append((len(part), time.perf_counter() - started, _cpu() - before))
-    (few, short, few_cpu), (many, long, cpu) = measured
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            measured.append((len(part), _predict(run, path, Path(folder, "out.csv"))))
+    (few, short), (many, long) = measured
     return {
         "rows": many,
-        "seconds": long,
-        "cpu_seconds": cpu,
-        "rows_per_second": (many - few) / (long - short),
-        "rows_per_cpu_second": (many - few) / (cpu - few_cpu),
-        "peak_mb": peak / 1024,
+        "seconds": long.seconds,
+        "cpu_seconds": long.cpu_seconds,
+        "rows_per_second": (many - few) / (long.seconds - short.seconds),
+        "rows_per_cpu_second": (many - few) / (long.cpu_seconds - short.cpu_seconds),
+        "peak_mb": long.peak_mb,
         "load_average": os.getloadavg()[0],
     }
 
@@ -119,19 +114,17 @@ def screening(run: str, library: str, rows: int, top: int, candidates: str) -> d
         path = Path(folder, "library.smi")
         with path.open("w") as stream:
             stream.writelines(f"{text}\n" for text in islice(variants(library), rows))
-        before, started = _cpu(), time.perf_counter()
-        said = _predict(run, path, Path(folder, "out.csv"), f"--top={top}", f"--candidates={candidates}")
-        seconds, cpu = time.perf_counter() - started, _cpu() - before
+        found = _predict(run, path, Path(folder, "out.csv"), f"--top={top}", f"--candidates={candidates}")
     return {
         "rows": rows,
         "top": top,
         "candidates": candidates,
-        "said": said,
-        "seconds": seconds,
-        "cpu_seconds": cpu,
-        "rows_per_second": rows / seconds,
-        "rows_per_second_on_two_cores": 2 * rows / cpu,
-        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        "said": _last(found),
+        "seconds": found.seconds,
+        "cpu_seconds": found.cpu_seconds,
+        "rows_per_second": rows / found.seconds,
+        "rows_per_second_on_two_cores": 2 * rows / found.cpu_seconds,
+        "peak_mb": found.peak_mb,
         "load_average": os.getloadavg()[0],
     }
 
@@ -152,10 +145,10 @@ def recall(run: str, library: str, scored: Path, candidates: str, top: int) -> d
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "out.csv")
         for name, further, best in (("highest", [], whole[::-1]), ("lowest", ["--lowest"], whole)):
-            said = _predict(run, library, output, f"--top={top}", f"--candidates={candidates}", *further)
+            done = _predict(run, library, output, f"--top={top}", f"--candidates={candidates}", *further)
             rows = set(pd.read_csv(output)["row"])
             hits = {str(size): len(rows & set(best["row"][:size])) for size in (10, top // 4, top)}
-            found[name] = {"found_of_the_best": hits, "said": said}
+            found[name] = {"found_of_the_best": hits, "said": _last(done)}
     return found
 
 
@@ -225,17 +218,13 @@ def _spent(work: Callable[[], object], rows: int) -> float:
     return 1000 * (time.process_time() - started) / rows
 
 
-def _predict(run: str, path: str | Path, output: Path, *further: str) -> str:
-    """The command's output on standard error."""
-    command = [sys.executable, "-m", "molweight", "predict", run, str(path), f"--output={output}", *further]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return done.stderr.rsplit("\r", maxsplit=1)[-1].strip()
+def _predict(run: str, path: str | Path, output: Path, *further: str) -> Measured:
+    return run_measured(["predict", run, str(path), f"--output={output}", *further])
 
 
-def _cpu() -> float:
-    """CPU seconds of the ended child processes and their descendants."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _last(found: Measured) -> str:
+    """The last state of a line of progress that overwrites itself."""
+    return found.said.rsplit("\r", maxsplit=1)[-1].strip()
 
 
 if __name__ == "__main__":

@@ -5,22 +5,25 @@
 
 Every set of objectives is pretrained by ``experiments/tools/pretrain_checkpoint.py`` and judged by finetuning on
 development tables, out of fold (``experiments/studies/compare_checkpoints.py``). Pretraining resumes where it
-was interrupted, and each row is appended to the journal when it is done.
+was interrupted, and each row is appended to the results when it is done.
 """
 
 import argparse
-import json
 import subprocess
 import sys
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from experiments._journal import finished, go_on
 from experiments.studies import compare_checkpoints
 from experiments.tools.pretrain_checkpoint import OBJECTIVES
 
-JOURNAL: Final = Path("experiments/results/ablate_objectives.jsonl")
+RESULTS: Final = Path(__file__).parents[1] / "results" / "ablate_objectives.jsonl"
+KEYS: Final = ("set", "table", "seed", "visits", "folds")
 
 
 def sets() -> dict[str, tuple[str, ...]]:
@@ -40,30 +43,32 @@ def pretrained(name: str, options: argparse.Namespace) -> Path:
     return Path(folder / options.visits)
 
 
+def judged(options: argparse.Namespace, name: str, table: str, seed: int, *_: Any) -> dict[str, Any]:
+    """Scores of a set on one table, as JSON values; the rest of the job is in the options."""
+    found = compare_checkpoints.row(str(pretrained(name, options)), table, seed, options.folds)
+    return {**found, "init": "pretrain_checkpoint", "set": name, "visits": options.visits}
+
+
 def run(options: argparse.Namespace) -> None:
-    """Pretrain and judge what the journal lacks."""
-    kept = [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.exists() else []
-    done = {(item["set"], item["visits"], item["table"], item["seed"]) for item in kept}
-    for name in sets():
-        for table in options.tables:
-            for seed in options.seeds:
-                if (name, options.visits, table, seed) in done:
-                    continue
-                found = compare_checkpoints.row(str(pretrained(name, options)), table, seed, options.folds)
-                line = {**found, "init": "pretrain_checkpoint", "set": name, "visits": options.visits}
-                JOURNAL.parent.mkdir(parents=True, exist_ok=True)
-                with JOURNAL.open("a") as stream:
-                    stream.write(json.dumps(line) + "\n")
+    """Pretrain and judge what the results lack."""
+    jobs = [
+        (name, table, seed, options.visits, options.folds)
+        for name, table, seed in product(sets(), options.tables, options.seeds)
+    ]
+    for found in go_on(RESULTS, KEYS, jobs, partial(judged, options)):
+        print({key: found[key] for key in (*KEYS, "finetuned")}, flush=True)
 
 
 def table() -> None:
-    """Mean score of every set, table by table."""
-    kept = [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.exists() else []
-    for name in sorted({item["table"] for item in kept}):
+    """Mean score of every set over its seeds, for each table, number of molecules and number of folds."""
+    kept = finished(RESULTS)
+    for name, visits, folds in sorted({(item["table"], item["visits"], item["folds"]) for item in kept}):
+        print(f"{name}, {visits} million molecules, {folds} folds:")
         for group in sets():
-            scores = [item["finetuned"] for item in kept if (item["table"], item["set"]) == (name, group)]
+            wanted = {"table": name, "visits": visits, "folds": folds, "set": group}
+            scores = [item["finetuned"] for item in kept if wanted.items() <= item.items()]
             if scores:
-                print(f"{name:<16} {group:<28} {np.mean(scores):.4f}  ({len(scores)} seeds)")
+                print(f"  {group:<28} {np.mean(scores):.4f}  ({len(scores)} seeds)")
 
 
 def main() -> None:

@@ -142,12 +142,19 @@ def row(init: str, table: str, seed: int, folds: int) -> dict[str, Any]:
 
 
 def table(path: Path) -> None:
-    """Means over seeds, as a table of Markdown.
+    """Means over seeds, as a table of Markdown for each number of folds.
 
     Args:
         path: The results.
     """
     found = finished(path)
+    for folds in sorted({item["folds"] for item in found}):
+        print(f"{folds} folds:\n")
+        _table([item for item in found if item["folds"] == folds])
+        print()
+
+
+def _table(found: list[dict[str, Any]]) -> None:
     tables = list(dict.fromkeys(item["table"] for item in found))
     print(f"| checkpoint | judged by | {' | '.join(tables)} |\n|{'---|' * (len(tables) + 2)}")
     for init in dict.fromkeys(item["init"] for item in found):

@@ -4,17 +4,19 @@
     python -m experiments.studies.compare_corpora table
 
 Scaffold splits, the checkpoint of the package, a single model, scored on ``select``. ``own+near/part`` gives every part
-its own weights. ``near`` searches the corpora in ``MOLWEIGHT_DATA``. Each row is appended to the journal when finished,
+its own weights. ``near`` searches the corpora in ``MOLWEIGHT_DATA``. Each row is appended to the results when finished,
 and a second call resumes after the last one.
 """
 
 import argparse
-import json
+from collections import defaultdict
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from experiments._journal import finished, go_on
 from experiments._provenance import provenance
 from molweight import datasets, fit
 from molweight.datasets import Splits
@@ -22,7 +24,9 @@ from molweight.datasets.internal import join_corpora
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 
-JOURNAL: Final = Path("experiments/results/compare_corpora.jsonl")
+RESULTS: Final = Path(__file__).parents[1] / "results" / "compare_corpora.jsonl"
+SETTING: Final = ("steps", "epochs", "size")
+KEYS: Final = ("corpus", "table", "seed", *SETTING)
 TABLES: Final = ("freesolv", "bace", "sider", "lipophilicity")
 CORPORA: Final = ("none", "zinc", "own", "own+near", "own+near+zinc", "own+near+zinc/part")
 
@@ -41,37 +45,35 @@ def corpus_of(name: str, data: MoleculeDataset, splits: Splits, size: int) -> Mo
     return join_corpora(parts)
 
 
-def row(name: str, table: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def row(name: str, table: str, seed: int, *setting: int) -> dict[str, Any]:
     """Fit once; ``none`` skips adaptive pretraining."""
+    steps, epochs, size = setting
     data = datasets.load(table)
     splits = datasets.split(data, "scaffold", seed=seed)
     weights = "part" if name.endswith("/part") else "joint"
     weighting = "none" if name == "none" else "tapweight"
-    steps, epochs = options.steps, options.epochs
     job = Job(weighting=weighting, corpus_weights=weights, steps=steps, epochs=epochs, seed=seed, device="cpu")
-    corpus = corpus_of("zinc" if name == "none" else name, data, splits, options.size)
+    corpus = corpus_of("zinc" if name == "none" else name, data, splits, size)
     run = fit(job, data, splits, corpus)
     result = run.finetuning
-    about = {"corpus": name, "table": table, "seed": seed, "steps": steps, "epochs": epochs, "size": options.size}
+    about = dict(zip(KEYS, (name, table, seed, *setting), strict=True))
     found = {"molecules": len(corpus), "metric": result.metric, "select": result.best, "seconds": run.seconds}
     return {**about, **found, "weights": run.weights, **provenance([seed])}
 
 
-def rows() -> list[dict[str, Any]]:
-    """The rows of the journal."""
-    return [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.exists() else []
-
-
 def table() -> None:
-    """Means over the seeds that all corpora have, table by table."""
-    found = rows()
-    for name in sorted({item["table"] for item in found}):
-        scores = {(item["corpus"], item["seed"]): item["select"] for item in found if item["table"] == name}
+    """Means over the seeds that all corpora have, for each table and setting."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for item in finished(RESULTS):
+        groups[tuple(item[key] for key in ("table", *SETTING))].append(item)
+    for (name, *values), own in sorted(groups.items()):
+        scores = {(item["corpus"], item["seed"]): item["select"] for item in own}
         corpora = sorted({corpus for corpus, _ in scores})
         seeds = [seed for seed in {seed for _, seed in scores} if all((corpus, seed) in scores for corpus in corpora)]
-        metric = next(item["metric"] for item in found if item["table"] == name)
-        means = {corpus: round(float(np.mean([scores[corpus, seed] for seed in seeds])), 4) for corpus in corpora}
-        print(name, metric, f"{len(seeds)} seeds", means if seeds else "")
+        setting = ", ".join(f"{key} {value}" for key, value in zip(SETTING, values, strict=True))
+        means = {corpus: float(np.mean([scores[corpus, seed] for seed in seeds])) for corpus in corpora if seeds}
+        shown = {corpus: round(mean, 4) for corpus, mean in means.items()}
+        print(f"{name} ({setting}): {own[0]['metric']}, {len(seeds)} seeds", shown or "")
 
 
 def main() -> None:
@@ -86,15 +88,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=10_000)
     options = parser.parse_args()
     if options.what == "run":
-        done = {tuple(item[key] for key in ("corpus", "table", "seed", "steps", "epochs", "size")) for item in rows()}
-        for seed in options.seeds:
-            for name in options.tables:
-                for corpus in options.corpora:
-                    if (corpus, name, seed, options.steps, options.epochs, options.size) not in done:
-                        found = json.dumps(row(corpus, name, seed, options))
-                        JOURNAL.parent.mkdir(parents=True, exist_ok=True)
-                        with JOURNAL.open("a") as stream:
-                            stream.write(found + "\n")
+        jobs = [
+            (corpus, name, seed, options.steps, options.epochs, options.size)
+            for seed, name, corpus in product(options.seeds, options.tables, options.corpora)
+        ]
+        for found in go_on(RESULTS, KEYS, jobs, row):
+            print({key: found[key] for key in (*KEYS, "select")}, flush=True)
     table()
 
 

@@ -102,10 +102,7 @@ def show() -> None:
     for table in dict.fromkeys(row["table"] for row in rows):
         own = [row for row in rows if row["table"] == table]
         means = [f"{np.mean([row['scores'][name] for row in own]):.3f}" for name in (OURS, *PEERS)]
-        held = [
-            _holds(row["out_of_fold"].get("ensemble", row["out_of_fold"].get("both")), row["scores"][OURS])
-            for row in own
-        ]
+        held = [_holds(row["out_of_fold"], row["scores"][OURS]) for row in own]
         spread = np.std([row["scores"][OURS] for row in own], ddof=1) if len(own) > 1 else np.nan
         print(f"| {table} | {' | '.join(means)} | {spread:.3f} | {sum(held)} of {len(held)} |")
 

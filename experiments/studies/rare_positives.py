@@ -10,15 +10,13 @@ public table; and a forest of 500 trees on ECFP4 bits per target, trained on the
 the scaffold split, which all seeds share. Rows are appended to ``experiments/results/rare_positives.jsonl``; existing
 rows are kept.
 
-CPU seconds and peak memory are those of the process and its workers; wall time is meaningful only on an idle machine.
+CPU seconds are those of the process and its workers, peak memory that of the largest of them. Wall time is meaningful
+only on an idle machine.
 """
 
 import argparse
-import os
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +29,7 @@ import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 
 from experiments._journal import finished, go_on
+from experiments._measured import run_measured
 from experiments._provenance import provenance
 from molweight import datasets
 from molweight.arrays import AnyArray
@@ -40,7 +39,9 @@ from molweight.graphs import MoleculeDataset
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "rare_positives.jsonl"
 METRICS: Final = ("roc_auc", "ap")
-MEGABYTE: Final = 1024
+
+Predicted = tuple[AnyArray, float | None]
+"""Predictions of the test set, and the peak memory of the command in MiB if there was one."""
 
 
 def main() -> None:
@@ -65,7 +66,7 @@ def measure(table: str, method: str, seed: int) -> dict[str, Any]:
     data = datasets.load(table)
     test = datasets.split(data, "scaffold", seed=seed).test
     before, started = cpu_seconds(), time.perf_counter()
-    predicted = METHODS[method](data, test, table, seed)
+    predicted, peak = METHODS[method](data, test, table, seed)
     seconds, cpu = time.perf_counter() - started, cpu_seconds() - before
     scores = {name: datasets.score(name, data.targets[test], predicted).value for name in METRICS}
     return {
@@ -76,27 +77,26 @@ def measure(table: str, method: str, seed: int) -> dict[str, Any]:
         "positive": float(np.nanmean(data.targets[test])),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu, 1),
-        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // MEGABYTE if method != "forest" else None,
+        "peak_mb": None if peak is None else round(peak),
         **provenance([seed]),
     }
 
 
 def fit(
     data: MoleculeDataset, test: AnyArray, table: str, seed: int, *, further: Sequence[str] = ("--quiet",)
-) -> AnyArray:
-    """Predictions of the test set by the command, with an empty folder of runs and an empty cache."""
+) -> Predicted:
+    """Predictions and memory of the command, with an empty folder of runs and an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "molweight", "fit", "--data", table, "--seed", str(seed), "--name", "run"]
-        environment = {**os.environ, "MOLWEIGHT_CACHE": str(Path(folder, "cache"))}
-        subprocess.run([*command, *further], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+        command = ["fit", "--data", table, "--seed", str(seed), "--name", "run", *further]
+        peak = run_measured(command, folder=Path(folder), cache=Path(folder, "cache")).peak_mb
         written = pd.read_csv(Path(folder, "runs", "run", "test_predictions.csv"))
     if list(written["smiles"]) != [data.smiles[row] for row in test]:
         raise SystemExit(f"{table}: the command had another test set.")
-    found: AnyArray = written[[f"ensemble.{name}" for name in data.target_names]].to_numpy()
-    return found
+    predicted: AnyArray = written[[f"ensemble.{name}" for name in data.target_names]].to_numpy()
+    return predicted, peak
 
 
-def forest(data: MoleculeDataset, test: AnyArray, _: str, seed: int) -> AnyArray:
+def forest(data: MoleculeDataset, test: AnyArray, _: str, seed: int) -> Predicted:
     """Predictions of the test set by a forest per target on all other rows."""
     bits, rest = ecfp_bits(list(data.smiles)), np.setdiff1d(np.arange(len(data)), test)
     columns = []
@@ -104,10 +104,10 @@ def forest(data: MoleculeDataset, test: AnyArray, _: str, seed: int) -> AnyArray
         known = rest[~np.isnan(labels[rest])]
         model = RandomForestClassifier(500, n_jobs=1, random_state=seed).fit(bits[known], labels[known])
         columns.append(model.predict_proba(bits[test])[:, 1])
-    return np.stack(columns, axis=1)
+    return np.stack(columns, axis=1), None
 
 
-METHODS: Final[dict[str, Callable[[MoleculeDataset, AnyArray, str, int], AnyArray]]] = {
+METHODS: Final[dict[str, Callable[[MoleculeDataset, AnyArray, str, int], Predicted]]] = {
     "fit": fit,
     "fit_without_minimol": partial(fit, further=("--quiet", "--partners", *PARTNERS)),
     "forest": forest,

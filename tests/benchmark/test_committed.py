@@ -16,6 +16,15 @@ from molweight.benchmark.internal import Journal
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.parent for path in (ROOT / "experiments" / "results").glob("*/results.jsonl"))
 
+TABLES = {
+    **dict.fromkeys(("align_on", "compare_checkpoints", "ensemble_peers", "finetune_gamma"), "table"),
+    **dict.fromkeys(("honest_estimate", "planted", "planted_advice", "planted_sources"), "table"),
+    **dict.fromkeys(("recipes", "source_profile", "stereo_features", "useless_sources"), "table"),
+    **dict.fromkeys(("few_labels", "rare_positives"), "--show"),
+}
+"""Scripts with committed rows that print a table, and the argument that asks for it."""
+
+PAGES = ("level_with_search", "objectives_worth")
 SOURCES = ("planted_signals", "hypergradient_validity")
 PLUGINS = ("experiments.studies.activity_tables", "experiments.studies.official_tables")  # register tables on import
 
@@ -39,11 +48,31 @@ def test_a_page_is_computed_from_its_rows(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="scripts ask git for the commit")
-@pytest.mark.parametrize("script", ["level_with_search", "objectives_worth", *SOURCES])
+@pytest.mark.parametrize("script", [*PAGES, *SOURCES])
 def test_a_table_is_computed_from_the_rows_of_its_script(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     table = (ROOT / "experiments" / "results" / f"{script}.md").read_text(encoding="utf-8")
     assert table.endswith(f"{import_module(f'experiments.studies.{script}').summary()}\n")
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="scripts ask git for the commit")
+@pytest.mark.parametrize(("script", "asked"), TABLES.items())
+def test_a_script_prints_the_table_of_its_rows(
+    script: str, asked: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    module = import_module(f"experiments.studies.{script}")
+    monkeypatch.setattr(sys, "argv", [script, asked])
+    module.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("|---") for line in lines) >= 1
+    assert any(char.isdigit() for line in lines if line.startswith("| ") for char in line)
+
+
+def test_every_script_with_rows_has_its_table_tested() -> None:
+    scripts = {path.stem for path in (ROOT / "experiments" / "studies").glob("*.py")}
+    rows = {path.stem for path in (ROOT / "experiments" / "results").glob("*.jsonl")}
+    assert scripts & rows == {*TABLES, *PAGES, *SOURCES}
 
 
 def test_there_are_studies() -> None:

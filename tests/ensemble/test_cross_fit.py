@@ -30,6 +30,7 @@ from molweight.ensemble.internal import (
 from molweight.errors import ConfigError
 from molweight.features import feature_matrix
 from molweight.graphs import Featuriser, MoleculeDataset, Task
+from molweight.report.internal import interval_elsewhere
 from molweight.runs._estimate import estimate_of
 from molweight.seeding import seeded
 
@@ -287,6 +288,17 @@ def test_a_partner_of_weight_zero_is_not_in_the_model(freesolv: MoleculeDataset)
         weight * part for weight, part in zip(shares, parts, strict=True)
     )
     np.testing.assert_allclose(found.ensemble.predict(graphs).numpy(), expected, rtol=1e-5)
+
+
+def test_the_interval_for_a_test_set_is_for_its_labelled_molecules(fitted: CrossFitted) -> None:
+    whole = datasets.load("freesolv").subset(range(80))
+    labels, test = whole.targets.astype(float), np.arange(60, 80)
+    labels[77:] = np.nan
+    data = datasets.from_smiles(list(whole.smiles), labels, task="regression", cache=False)
+    found = estimate_of(fitted, data, test).cross_fitting["test"]
+    expected = interval_elsewhere("rmse", labels[:60], fitted.out_of_fold["ensemble"], 17)
+    assert found == {"rows": 17, "low": expected.low, "high": expected.high}
+    assert estimate_of(fitted, data, test[17:]).cross_fitting["test"] == {}
 
 
 def test_columns_of_the_table_are_read_and_needed() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from molweight import datasets
+from molweight.ensemble._cross_fit import _Work
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._label_weights import relative_weights
 from molweight.ensemble._out_of_fold import PartnerData, partner_data
@@ -59,6 +60,22 @@ def test_weights_of_targets_matter_to_the_forest_and_to_the_combination(data: Pa
     plain = convex_weights(parts, data.labels)
     assert convex_weights(parts, data.labels, importance=weights)[0] > plain[0]
     assert convex_weights(parts, data.labels, importance=np.full((60, 2), 1e-9)) == plain
+
+
+def test_parts_are_combined_by_their_errors_on_rows_with_weight() -> None:
+    table = datasets.load("freesolv").subset(range(60))
+    weights = np.ones((60, 1), dtype=np.float32)
+    weights[::2] = 0
+    labels = table.targets.astype(float)
+    on_others, everywhere = labels + 9 * (1 - weights), labels + 0.5
+
+    def weighed(**columns: np.ndarray) -> list[float]:
+        recipe = Recipe("gin", {}, members=2, label_transform="none")
+        work = _Work.of(recipe, table.with_columns(columns), np.arange(60), torch.device("cpu"))
+        return work.weigh([on_others, everywhere], shrinkage=0.0)
+
+    assert weighed(label_weight=weights) == pytest.approx([1, 0], abs=1e-6)
+    assert weighed()[1] > 0.9
 
 
 def test_missing_labels_and_weights_of_zero_do_not_count() -> None:

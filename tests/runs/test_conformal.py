@@ -55,7 +55,10 @@ def test_sets_of_classes_hold_the_rare_class_as_often_as_the_frequent_one(level:
     ends = found.intervals(made[3000:], nothing[3000:], np.ones(3000), level=level)
     held = (ends.lower <= truth[3000:]) & (truth[3000:] <= ends.upper)
     for label in (0, 1):
-        assert held[truth[3000:] == label].mean() >= level - 0.05
+        share = held[truth[3000:] == label].mean()
+        assert share >= level - 0.05
+        if level >= 0.9:  # below, the sets would be empty for some molecules, and hold the likelier class
+            assert share <= level + 0.03
     assert np.isin(ends.lower, (0, 1)).all()
     assert (ends.lower <= ends.upper).all()
 

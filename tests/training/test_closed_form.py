@@ -36,7 +36,7 @@ def _setup(job: Job, data: MoleculeDataset, splits: Splits) -> AdaptivePretraini
     return adaptive_pretraining(job, model, corpus, data, splits, device=cpu)
 
 
-def test_it_trains_and_resumes_like_any_run() -> None:
+def test_it_trains_like_any_run() -> None:
     data = datasets.load("freesolv").subset(range(120))
     run = fit(SMALL, data, datasets.split(data, "random"), datasets.load_corpus("zinc", size=32))
     taken = [record["step"] for record in run.records if "hypergradient" in record]

@@ -89,8 +89,9 @@ def test_rows_that_trained_are_scored_by_models_that_had_not_seen_them(ensemble:
     assert ensemble.evaluate("select").value == pytest.approx(float(np.sqrt((error**2).mean())), rel=1e-6)
 
 
-def test_the_estimate_names_the_best_part_and_its_interval(ensemble: Run) -> None:
+def test_the_estimate_names_the_best_part_and_its_interval(ensemble: Run, roles: Splits) -> None:
     found = ensemble.finetuning.cross_fitting
+    assert found["test"]["rows"] == len(roles.test)
     assert set(found["scores"]) == {"graph", *default_partners(len(ensemble.data or ())), "ensemble"}
     assert all(at["low"] < at["value"] < at["high"] for at in found["scores"].values())
     values = {name: at["value"] for name, at in found["scores"].items()}

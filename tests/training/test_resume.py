@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from molweight.datasets import Splits, load, load_corpus, split
+from molweight.datasets.internal import join_corpora
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -104,6 +105,34 @@ def test_interrupted_in_every_stage(
     again = fit(hard, data, splits, corpus, resume=states)
     _assert_same(again, expected)
     assert again.seconds == run.seconds  # found, not fitted
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"task_level": "closed_form"}, {"corpus_weights": "part", "solver": "cg", "solve_batch_size": 8}],
+    ids=["closed_form", "parts"],
+)
+def test_interrupted_while_weights_are_learned(
+    job: Job, data: MoleculeDataset, splits: Splits, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """With a head in closed form; with two parts of a corpus, each of which has positions for batches and curvature."""
+    own = data.subset(splits.train)
+    own.name = "own"
+    corpus = join_corpora([own, load_corpus("zinc", size=64)])
+    small = variant(
+        job,
+        objectives=["attribute_masking", "functional_groups"],
+        encoder_options={"layers": 1, "width": 8},
+        batch_size=16,
+        epochs=1,
+        members=1,
+        **changes,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        fit(small, data, splits, corpus, session=Session(tmp_path, seconds=0, callbacks=[Interrupter("adaptive", 3)]))
+    resumed, whole = fit(small, data, splits, corpus, resume=tmp_path), fit(small, data, splits, corpus)
+    _assert_same(resumed, whole)
+    assert len({str(record["hypergradient"]) for record in whole.records if "hypergradient" in record}) == 3
 
 
 def test_a_stage_that_ends_when_the_evidence_is_in_ends_there_again(
