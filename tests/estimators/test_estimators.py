@@ -304,6 +304,16 @@ def _stored(model: Any, store: str) -> Any:
     return joblib.load(buffer)
 
 
+def test_options_of_numpy_are_fitted_and_pickled() -> None:
+    """A grid over `np.arange` gives such values."""
+    options = {**SMALL, "encoder_options": {"layers": np.int64(1), "width": np.int64(8)}, "scale_losses": np.bool_(0)}
+    model = TapWeightClassifier(**options | {"epochs": np.int64(2), "finetune_lr": np.float64(1e-3)}).fit(SMILES, AMINE)
+    expected = TapWeightClassifier(**SMALL).fit(SMILES, AMINE).predict_proba(SMILES)
+    assert np.array_equal(_stored(model, "pickle").predict_proba(SMILES), expected)
+    embedder = MoleculeEmbedder(**options).fit(SMILES)
+    assert np.array_equal(_stored(embedder, "pickle").transform(SMILES), embedder.transform(SMILES))
+
+
 def test_pickle_holds_bytes_and_text_only(classifier: TapWeightClassifier) -> None:
     content = pickle.dumps(classifier)
     assert b"torch" not in content.replace(b'"torch": ', b"")  # the version, in the JSON

@@ -62,5 +62,5 @@ def test_each_part_of_a_corpus_has_its_option(small: Job, data: MoleculeDataset)
     own = data.subset(range(20))
     own.name = "own"
     job = with_parts(replace(small, corpus_weights="part"), join_corpora([own, load_corpus("zinc", size=20)]))
-    assert job.learn == ["graphcl:own.temperature", "graphcl:zinc.temperature"]
+    assert job.learn == ("graphcl:own.temperature", "graphcl:zinc.temperature")
     check_job(job)
