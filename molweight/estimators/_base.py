@@ -122,7 +122,7 @@ class MoleculeEstimator(BaseEstimator, ABC):
         task: Task | None,
         sample_weight: Any = None,
     ) -> MoleculeDataset:
-        smiles = smiles_of(X)
+        smiles = self._smiles(X, reset=True)
         if self.on_error not in ("raise", "skip"):
             raise OptionError("on_error", self.on_error, "is unknown", "Choices: raise, skip.")
         return from_smiles(
@@ -140,12 +140,19 @@ class MoleculeEstimator(BaseEstimator, ABC):
 
         All attributes at once: a fit that fails or is interrupted leaves those of the fit before as they were.
         """
-        vars(self).update(learned, rejects_=list(data.rejects), n_features_in_=1)
+        vars(self).update(learned, rejects_=list(data.rejects))
         return self
 
     def _train(self, data: MoleculeDataset) -> Run:
         job = self.job()
         return fit(job, data, self._roles(data, job.seed), self._corpus())
+
+    def _smiles(self, X: Any, *, reset: bool = False) -> list[str]:  # noqa: N803 - scikit-learn's name
+        """The SMILES of ``X``; the one place where input is read."""
+        smiles = smiles_of(X)
+        if reset:
+            self.n_features_in_ = 1
+        return smiles
 
     def _corpus(self) -> MoleculeDataset | None:
         if self.corpus is None or isinstance(self.corpus, MoleculeDataset):
@@ -229,7 +236,7 @@ class TapWeightEstimator(MoleculeEstimator):
 
     def _parse(self, X: Any) -> ParsedRows:  # noqa: N803 - scikit-learn's name
         check_is_fitted(self)
-        parsed = self.run_.parse(smiles_of(X))
+        parsed = self.run_.parse(self._smiles(X))
         check_rejects(parsed.rejects, self.on_error)
         return parsed
 

@@ -14,7 +14,6 @@ from molweight.encoders import Encoder
 from molweight.encoders.internal import calibrate
 from molweight.errors import OptionError
 from molweight.estimators._base import OWN_OPTIONS, MoleculeEstimator, check_rejects
-from molweight.estimators._input import smiles_of
 from molweight.estimators._labels import encode_classes, numbers
 from molweight.estimators._options import signature, with_signature
 from molweight.estimators._state import dump_encoder, load_encoder
@@ -125,7 +124,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
             X: ``n`` SMILES.
         """
         check_is_fitted(self)
-        smiles = smiles_of(X)
+        smiles = self._smiles(X)
         molecules, rejects = featurize(smiles)
         data = MoleculeDataset(molecules)
         if hasattr(self, "_stereo"):
