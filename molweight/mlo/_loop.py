@@ -23,7 +23,7 @@ from molweight.mlo._signals import SignalReader
 from molweight.mlo._vectors import LossFn, Params
 from molweight.mlo.solvers import Solver, Stats
 from molweight.mlo.weightings import Needs, Weighting
-from molweight.mlo.weightings._base import checked
+from molweight.mlo.weightings._base import check_values, checked
 
 __all__ = ["Loop", "OptimizerFactory"]
 
@@ -96,6 +96,7 @@ class Loop:
     Raises:
         ConfigError: If variables are missing, frozen, integer, on different devices, or share no name, an option is out
             of range, or the weighting does not return one weight per objective.
+        TrainingError: If its weights are not on the simplex; those on a device other than the CPU are not checked.
 
     Example:
         >>> from molweight.mlo.weightings import TapWeight
@@ -154,7 +155,7 @@ class Loop:
         self.pretrained, self.finetuned, self.shared = self.graph.pretrained, self.graph.finetuned, self.graph.shared
         reference = next(iter(pretrained.values()))
         self.weighting, self._guard = weighting.to(device=reference.device, dtype=reference.dtype), guard
-        weights_of(self.weighting, self._guard)
+        check_values(self.weighting, 0, weights_of(self.weighting, self._guard))
         self.solvers = solver_by_level(solver)
         self.hypergradient_interval, self.warm_start = hypergradient_interval, warm_start
         self.scale_losses, self.mixed_share = scale_losses, mixed_share
@@ -201,6 +202,7 @@ class Loop:
 
         Raises:
             ConfigError: If a loss is missing, unknown, not scalar, or does not depend on its variables.
+            TrainingError: If the new weights are on the CPU, and not on the simplex.
         """
         ordered = ordered_objectives(self.weighting.names, objectives)
         if self.scale_losses and self._scales is None:
@@ -353,6 +355,7 @@ class Loop:
         with self._guard("update"):
             self.weighting.update(signals)
         after, total = weights_of(self.weighting, self._guard), gradients.total
+        check_values(self.weighting, self.steps + 1, after)
         if gradients.rows is not None:
             # Weights computed from the gradients of a step apply to that same step (PCGrad, MGDA, UPGrad).
             used, total = after, self._factors() @ gradients.rows
