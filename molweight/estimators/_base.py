@@ -140,7 +140,7 @@ class MoleculeEstimator(BaseEstimator, ABC):
 
         All attributes at once: a fit that fails or is interrupted leaves those of the fit before as they were.
         """
-        vars(self).update(learned, rejects_=list(data.rejects))
+        self.__dict__.update(learned, rejects_=list(data.rejects))
         return self
 
     def _train(self, data: MoleculeDataset) -> Run:

@@ -155,7 +155,7 @@ class Loop:
         self.pretrained, self.finetuned, self.shared = self.graph.pretrained, self.graph.finetuned, self.graph.shared
         reference = next(iter(pretrained.values()))
         self.weighting, self._guard = weighting.to(device=reference.device, dtype=reference.dtype), guard
-        check_values(self.weighting, 0, weights_of(self.weighting, self._guard))
+        weights_of(self.weighting, self._guard, 0)
         self.solvers = solver_by_level(solver)
         self.hypergradient_interval, self.warm_start = hypergradient_interval, warm_start
         self.scale_losses, self.mixed_share = scale_losses, mixed_share
@@ -354,8 +354,7 @@ class Loop:
         signals = reader.mixed(reader.read(gradients), mixed, self.mixed_share)
         with self._guard("update"):
             self.weighting.update(signals)
-        after, total = weights_of(self.weighting, self._guard), gradients.total
-        check_values(self.weighting, self.steps + 1, after)
+        after, total = weights_of(self.weighting, self._guard, self.steps + 1), gradients.total
         if gradients.rows is not None:
             # Weights computed from the gradients of a step apply to that same step (PCGrad, MGDA, UPGrad).
             used, total = after, self._factors() @ gradients.rows
@@ -434,18 +433,21 @@ def check_loop_options(hypergradient_interval: int, mixed_share: float) -> None:
         raise OptionError("mixed_share", mixed_share, "must be at least 0 and at most 1")
 
 
-def weights_of(weighting: Weighting, guard: Guard) -> Tensor:
+def weights_of(weighting: Weighting, guard: Guard, step: int | None = None) -> Tensor:
     """A copy of the weights.
 
     Args:
         weighting: The weighting.
         guard: Creates the context in which its code runs.
+        step: Step in which they are used, to check their values as well; ``None`` to check the shape alone.
 
     Raises:
         ConfigError: If they are not one number per objective.
+        TrainingError: If they are on the CPU and not on the simplex.
     """
     with guard("weights"):
-        return checked(weighting.names, weighting.weights).clone()
+        weights = checked(weighting.names, weighting.weights).clone()
+    return weights if step is None else check_values(weighting, step, weights)
 
 
 def slopes_of(first: Level, at: LoopPoint, adjoint: Adjoint) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from types import new_class
 
 import torch
 
@@ -114,7 +115,7 @@ def _become_buffer(objective: Objective, option: str, value: torch.Tensor) -> No
     else:  # an attribute of the class, which would hide the buffer
         vars(objective).pop(option, None)
         own = {option: property(_of_module), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
-        objective.__class__ = type(kind)(kind.__name__, (kind,), own)
+        objective.__class__ = new_class(kind.__name__, (kind,), exec_body=lambda body: body.update(own))
     objective.register_buffer(option, value, persistent=False)
 
 

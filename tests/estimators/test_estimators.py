@@ -346,25 +346,22 @@ def test_pickled_estimators_keep_intervals_domain_and_molecules() -> None:
 def test_a_fit_that_fails_leaves_the_model_before(registries: None) -> None:
     y = np.arange(30.0)
     classes = np.array(["a", "b", "c"])[np.arange(30) % 3]
-    known = {"weighting": "unknown"}, {"objectives": ("test_interrupted",)}
+    changes: list[dict[str, Any]] = [{"weighting": "unknown"}, {"objectives": ("test_interrupted",)}]
 
     @objectives.register("test_interrupted")
     class Interrupted(objectives.get("attribute_masking")):  # type: ignore[misc]  # a class known at run time
         def draw(self, batch: Any, generator: Any) -> Any:
             raise KeyboardInterrupt
 
-    for changed, error in zip(known, (UnknownNameError, KeyboardInterrupt), strict=True):
+    for changed, error in zip(changes, (UnknownNameError, KeyboardInterrupt), strict=True):
         options = {**SMALL, "on_error": "skip"}
         classifier = TapWeightClassifier(**options).fit(SMILES, np.where(AMINE, "amine", "alcohol"))
         regressor = TapWeightRegressor(**options).fit(SMILES, y)
         embedder = MoleculeEmbedder(**options).fit([*SMILES, None])
         predicted = classifier.predict(SMILES), classifier.predict_proba(SMILES), regressor.predict(SMILES)
         vectors = embedder.transform(SMILES)
-        for model, labels in (
-            (classifier, classes),
-            (regressor, np.column_stack([y, y])),
-            (embedder, AMINE),
-        ):
+        fits: list[tuple[Any, Any]] = [(classifier, classes), (regressor, np.column_stack([y, y])), (embedder, AMINE)]
+        for model, labels in fits:
             with pytest.raises(error):
                 model.set_params(**changed).fit(["C1CC", *SMILES[1:]], labels)
         for found, expected in zip(

@@ -194,6 +194,9 @@ def test_a_graph_for_each_weighting() -> None:
 class Given(Equal):
     """The weights ``first`` before the first step, and those of ``after`` from then on."""
 
+    current: Tensor
+    after: Tensor
+
     def __init__(self, first: list[float], after: list[float]) -> None:
         super().__init__(NAMES)
         self.register_buffer("current", torch.tensor(first))
@@ -201,8 +204,7 @@ class Given(Equal):
 
     @property
     def weights(self) -> Tensor:
-        found: Tensor = self.current
-        return found
+        return self.current
 
     def update(self, signals: Signals) -> None:
         self.current = self.after

@@ -1,4 +1,4 @@
-"""A job is a value: equal if its options are, and made of plain values, whoever wrote them."""
+"""A job is a value: it is equal to another if their options are, and it holds plain values only."""
 
 import json
 import pickle
@@ -52,7 +52,7 @@ def test_values_of_numpy_become_plain_ones() -> None:
 
 
 def test_values_of_numpy_are_checked_like_plain_ones() -> None:
-    for name, value, message in (
+    refused: list[tuple[str, Any, str]] = [
         ("steps", np.float64(5), "steps=5.0 must be a whole number"),
         ("steps", np.int64(-1), "steps=-1 must not be negative"),
         ("steps", np.arange(2), r"steps=\[0, 1\] must be a whole number"),
@@ -60,7 +60,8 @@ def test_values_of_numpy_are_checked_like_plain_ones() -> None:
         ("track_encoder", np.int64(1), "track_encoder=1 must be true or false"),
         ("objectives", np.str_("graphcl"), r"objectives='graphcl' must be a list. Write \['graphcl'\]"),
         ("objectives", 3, "objectives=3 must be a list"),
-    ):
+    ]
+    for name, value, message in refused:
         with pytest.raises(OptionError, match=message):
             Job(**{name: value})
 

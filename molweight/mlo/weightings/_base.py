@@ -159,8 +159,8 @@ def checked(names: Sequence[str], weights: object) -> Tensor:
     )
 
 
-def check_values(weighting: Weighting, step: int, weights: Tensor) -> None:
-    """Refuse weights on the CPU that are not on the simplex; those on a device are checked when records are read.
+def check_values(weighting: Weighting, step: int, weights: Tensor) -> Tensor:
+    """The weights, after refusing values on the CPU that are not on the simplex; reading a device would wait for it.
 
     Args:
         weighting: Their weighting.
@@ -173,6 +173,7 @@ def check_values(weighting: Weighting, step: int, weights: Tensor) -> None:
     if weights.device.type == "cpu":
         near = max(_NEAR, torch.finfo(weights.dtype).eps)
         check_simplex(type(weighting).__name__, step, weights.tolist(), near)
+    return weights
 
 
 def check_simplex(weighting: str, step: int, weights: Sequence[float], near: float = _NEAR) -> None:
