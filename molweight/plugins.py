@@ -11,7 +11,7 @@ from typing import Final
 
 from molweight.errors import ConfigError, MolweightError, TrainingError, out_of_memory
 
-__all__ = ["ForeignCode", "import_again", "import_plugins", "imported_plugins", "refuse_untrusted"]
+__all__ = ["ForeignCode", "import_again", "import_modules", "import_plugins", "imported_plugins", "refuse_untrusted"]
 
 _LOG: Final = logging.getLogger(__name__)
 _IMPORTING: Final = ("<frozen", importlib.__file__)
@@ -127,6 +127,25 @@ def import_again(plugins: Mapping[str, str]) -> None:
             _import_plugin(module, "--plugin", folder)
         except ConfigError as error:
             _LOG.warning("in a worker process: %s", error)
+
+
+def import_modules(modules: Sequence[str], needed_by: str) -> None:
+    """Import modules that registered names in another process, unless this one has imported them.
+
+    A module that cannot be imported is reported, and work that does not need it is not affected.
+
+    Args:
+        modules: Names of modules, found on the import path.
+        needed_by: Description of what may use the names, for the message.
+    """
+    for module in modules:
+        if module in sys.modules:
+            continue
+        try:
+            with ForeignCode(f"module {module!r} cannot be imported", kind=ConfigError, everything=True):
+                importlib.import_module(module)
+        except ConfigError as error:
+            _LOG.warning("%s may use names that another module registers: %s", needed_by, error)
 
 
 def _import_plugin(module: str, option: str, folder: str) -> None:

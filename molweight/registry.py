@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final, Generic, TypeVar, overload
+from weakref import WeakSet
 
 from molweight.arguments import construct
 from molweight.errors import ConfigError, DuplicateNameError, UnknownNameError
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "registering_modules"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,10 +32,15 @@ _FAILURES: Final = (
     ValueError,
 )
 """Errors that a third-party package may raise while it is imported."""
+_MAIN: Final = ("__main__", "__mp_main__")
+"""Names of the module that a process runs as a script or notebook; no other process can import it."""
 
 
 class Registry(Generic[T]):
     """A mapping from name to class (or other object); refuses duplicates, suggests the nearest known names.
+
+    A definition that is run again, such as the cell of a notebook or a reloaded module, is no duplicate: an object from
+    the same place in the same module replaces the earlier one.
 
     Third-party packages register through an entry-point group. Each entry point of ``group`` is loaded on the first
     look-up, and its object is registered under the entry point's name, unless loading it has done so already. An entry
@@ -73,6 +80,7 @@ class Registry(Generic[T]):
         self._group = group
         self._base, self._check, self._given = base, check, given
         self._items: dict[str, T] = {}
+        _registries.add(self)
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that registers its argument under ``name``.
@@ -82,8 +90,8 @@ class Registry(Generic[T]):
 
         Returns:
             The decorator, which returns its argument unchanged. It raises :class:`molweight.errors.DuplicateNameError`
-            if the name is already taken by another object, and :class:`molweight.errors.ConfigError` if the name cannot
-            be typed on the command line or its argument is refused.
+            if the name is already taken by another definition, and :class:`molweight.errors.ConfigError` if the name
+            cannot be typed on the command line or its argument is refused.
         """
 
         def decorate(item: T) -> T:
@@ -131,6 +139,10 @@ class Registry(Generic[T]):
         self._load_entry_points()
         return sorted(self._items)
 
+    def modules(self) -> set[str]:
+        """Names of the modules that define the registered objects, without those of entry points not loaded yet."""
+        return {module for item in self._items.values() for module, _ in _origin(item)}
+
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, sorted."""
         return iter(self.available())
@@ -142,7 +154,7 @@ class Registry(Generic[T]):
     def _add(self, name: str, item: T, by: str = "") -> None:
         if not re.fullmatch(r"[\w.-]+", name):
             raise ConfigError(f"{self.kind} {name!r}: a name is made of letters, digits and underscores.")
-        if self._items.get(name, item) is not item:
+        if name in self._items and not _same_definition(self._items[name], item):
             raise DuplicateNameError(
                 f"{self.kind} {name!r}{by} is registered already, by {self._items[name]!r}. Choose another name."
             )
@@ -179,3 +191,32 @@ class Registry(Generic[T]):
             self._add(point.name, item, by)
         elif point.name not in self._items:
             raise ConfigError(f"{self.kind} {point.name!r}{by}: importing {point.value!r} does not register that name.")
+
+
+_registries: Final = WeakSet[Registry[Any]]()
+
+
+def registering_modules() -> list[str]:
+    """Modules of others that define registered objects and that another process can import, sorted.
+
+    Entry points that are not loaded yet are not included: every process finds them.
+    """
+    found = {module for registry in _registries for module in registry.modules()}
+    return sorted(name for name in found if name.partition(".")[0] != "molweight" and name not in _MAIN)
+
+
+def _same_definition(old: object, new: object) -> bool:
+    """Whether ``new`` is ``old``, or the result of running its definition again."""
+    origin = _origin(new)
+    # All lambdas of a module have one name.
+    named = bool(origin) and not any(name.endswith("<lambda>") for _, name in origin)
+    return old is new or (named and type(old) is type(new) and _origin(old) == origin)
+
+
+def _origin(item: object) -> list[tuple[str, str]]:
+    """Module and name of a class or function, or of those in the fields of a dataclass; empty if there are none."""
+    if isinstance(item, type | FunctionType):
+        return [(item.__module__, item.__qualname__)]
+    if is_dataclass(item):
+        return [place for field in fields(item) for place in _origin(getattr(item, field.name))]
+    return []

@@ -12,11 +12,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from molweight import datasets
-from molweight.datasets.internal import LOADERS
 from molweight.graphs.internal import rdkit_version
-from molweight.mlo.weightings._registry import weightings
-from molweight.objectives._base import _OBJECTIVES
+from molweight.registry import _registries
 from molweight.seeding import seeded
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def registries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget after the test what it registers: the processes of a session run tests in any order."""
-    for registry in (LOADERS, datasets.SPLITTERS, _OBJECTIVES, weightings):
+    for registry in list(_registries):
         registry.available()  # entry points are read once
         monkeypatch.setattr(registry, "_items", dict(registry._items))
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
-from molweight import datasets, encoders, objectives
+from molweight import datasets, encoders, features, objectives
 from molweight.errors import ConfigError, DataError, DuplicateNameError, UnknownNameError
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, TargetSpec
 from molweight.mlo import solvers, weightings
-from molweight.registry import Registry
+from molweight.registry import Registry, _registries
 
 Install = Callable[[str, str], None]
 
@@ -44,6 +45,81 @@ def test_a_name_is_registered_once() -> None:
     with pytest.raises(DuplicateNameError, match="shape 'circle' is registered already, by <class 'int'>"):
         registry.register("circle")(str)
     assert registry.get("circle") is int
+
+
+CELLS = {
+    "objective": """
+@objectives.register("test_cell")
+class Cell(objectives.get("functional_groups")):
+    family, paper = "property", "this test"
+""",
+    "encoder": """
+@encoders.register("test_cell")
+class Cell(encoders.get("gin")):
+    pass
+""",
+    "weighting": """
+@weightings.register("test_cell")
+class Cell(weightings.get("equal")):
+    pass
+""",
+    "solver": """
+@solvers.register("test_cell")
+class Cell(solvers.get("cg")):
+    pass
+""",
+    "dataset": """
+@datasets.register("test_cell")
+def cell():
+    return datasets.load("bace")
+""",
+    "split": """
+@datasets.SPLITTERS.register("test_cell")
+def cell(data, request):
+    return datasets.SPLITTERS.get("random")(data, request)
+""",
+    "feature set": """
+def compute(smiles):
+    return np.array([[len(text)] for text in smiles], dtype=np.float32)
+
+spec = TargetSpec("test_cell", version=1, dim=1, dtype="float32", compute=compute)
+features.register("test_cell")(features.FeatureSet(spec, ("length",), "Lengths."))
+""",
+}
+"""For each kind, the cell of a notebook that registers a name."""
+NAMES: dict[str, object] = {
+    "TargetSpec": TargetSpec,
+    "datasets": datasets,
+    "encoders": encoders,
+    "features": features,
+    "np": np,
+    "objectives": objectives,
+    "solvers": solvers,
+    "weightings": weightings,
+}
+
+
+@pytest.mark.usefixtures("registries")
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_cell_of_a_notebook_can_be_run_again(kind: str) -> None:
+    notebook, elsewhere = {**NAMES, "__name__": "__main__"}, {**NAMES, "__name__": "another_module"}
+    for _ in range(2):
+        exec(CELLS[kind], notebook)  # noqa: S102 - as a notebook does
+    (registry,) = (registry for registry in _registries if registry.kind == kind and "test_cell" in registry)
+    registered = registry.get("test_cell")
+    assert registered in notebook.values() or registered.spec is notebook["spec"]  # the second one
+    renamed = re.sub(r"(?<=def )compute|compute(?=\))|[Cc]ell(?=[(:])", "Other", CELLS[kind])
+    for code, names in ((CELLS[kind], elsewhere), (renamed, notebook)):
+        with pytest.raises(DuplicateNameError, match="'test_cell' is registered already"):
+            exec(code, names)  # noqa: S102 - another definition
+    assert registry.get("test_cell") is registered
+
+
+def test_functions_without_a_name_are_different() -> None:
+    registry = Registry[Callable[[], int]]("number")
+    registry.register("one")(lambda: 1)
+    with pytest.raises(DuplicateNameError, match="number 'one' is registered already"):
+        registry.register("one")(lambda: 2)
 
 
 def test_a_miss_is_answered_with_the_nearest() -> None:

@@ -18,6 +18,8 @@ from molweight.estimators._options import JOB_OPTIONS, checked, signature, with_
 from molweight.estimators._state import dump_run, load_run
 from molweight.graphs import MoleculeDataset, Reject, Task
 from molweight.options import Job
+from molweight.plugins import import_modules
+from molweight.registry import registering_modules
 from molweight.runs import ParsedRows, Run
 from molweight.training import fit
 
@@ -26,6 +28,8 @@ __all__ = ["OWN_OPTIONS", "MoleculeEstimator", "TapWeightEstimator", "check_reje
 _LOG: Final = logging.getLogger(__name__)
 OWN_OPTIONS: Final = {"corpus": "zinc", "corpus_size": 10_000, "split": "random", "holdout": 0.1, "on_error": "raise"}
 """Parameters that are not options of a job, with their defaults."""
+_MODULES: Final = "_modules"
+"""Entry of a pickled state: names of Python modules to import."""
 
 
 class MoleculeEstimator(BaseEstimator, ABC):
@@ -54,6 +58,7 @@ class MoleculeEstimator(BaseEstimator, ABC):
 
     _learned: ClassVar[str]
     """Name of the attribute that ``fit`` sets to the modules it learned."""
+    rejects_: list[Reject]
 
     @with_signature(signature(members=None, **OWN_OPTIONS))
     def __init__(self, **options: Any) -> None:
@@ -69,14 +74,20 @@ class MoleculeEstimator(BaseEstimator, ABC):
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        """The state, with modules as safetensors bytes and JSON."""
+        """The state, with models as safetensors bytes and JSON, and the names of Python modules that register names.
+
+        All of these modules: a grid may choose names that the estimator itself does not use.
+        """
         state: dict[str, Any] = dict(super().__getstate__())
         if self._learned in state:
             state[self._learned] = self._dump()
-        return state
+        modules = registering_modules()
+        return {**state, _MODULES: modules} if modules else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Rebuild the modules."""
+        """Import the modules that register names, and rebuild the models."""
+        state = dict(state)
+        import_modules(state.pop(_MODULES, []), f"a pickled {type(self).__name__}")
         super().__setstate__(state)
         if self._learned in state:
             setattr(self, self._learned, self._load(state[self._learned]))
@@ -114,7 +125,7 @@ class MoleculeEstimator(BaseEstimator, ABC):
         smiles = self._smiles(X, reset=True)
         if self.on_error not in ("raise", "skip"):
             raise OptionError("on_error", self.on_error, "is unknown", "Choices: raise, skip.")
-        data = from_smiles(
+        return from_smiles(
             smiles,
             labels,
             task=task,
@@ -123,8 +134,14 @@ class MoleculeEstimator(BaseEstimator, ABC):
             on_error=self.on_error,
             cache=False,
         )
-        self.rejects_: list[Reject] = list(data.rejects)
-        return data
+
+    def _learn(self, data: MoleculeDataset, **learned: Any) -> Self:
+        """Set what ``fit`` has learned from ``data``, once nothing can fail.
+
+        All attributes at once: a fit that fails or is interrupted leaves those of the fit before as they were.
+        """
+        self.__dict__.update(learned, rejects_=list(data.rejects))
+        return self
 
     def _train(self, data: MoleculeDataset) -> Run:
         job = self.job()
@@ -169,6 +186,10 @@ class TapWeightEstimator(MoleculeEstimator):
     """Base of classifier and regressor: fit a :class:`molweight.Job`, predict with its run."""
 
     _learned = "run_"
+    run_: Run
+    weights_: dict[str, float]
+    _single: bool
+    """Whether ``y`` had a single column without its dimension."""
 
     def _dump(self) -> dict[str, Any]:
         return dump_run(self.run_)
@@ -186,10 +207,17 @@ class TapWeightEstimator(MoleculeEstimator):
         """Whether ``fit`` was called."""
         return hasattr(self, "run_")
 
-    def _fit(self, X: Any, labels: AnyArray, task: Task, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
-        self.run_ = self._train(self._table(X, labels, task, sample_weight))
-        self.weights_ = dict(self.run_.weights)
-        return self
+    def _fit(
+        self,
+        X: Any,  # noqa: N803 - scikit-learn's name
+        labels: AnyArray,
+        task: Task,
+        sample_weight: Any,
+        **learned: Any,
+    ) -> Self:
+        data = self._table(X, labels, task, sample_weight)
+        run = self._train(data)
+        return self._learn(data, run_=run, weights_=dict(run.weights), **learned)
 
     def _predict(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
         parsed = self._parse(X)  # first, as it refuses an estimator that is not fitted

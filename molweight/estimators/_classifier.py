@@ -19,6 +19,7 @@ from molweight.estimators._labels import (
     side_by_side,
     weighing,
 )
+from molweight.graphs import Task
 
 __all__ = ["TapWeightClassifier"]
 
@@ -41,6 +42,8 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
         >>> model.classes_.tolist(), model.predict_proba(["CCO"]).shape
         (['large', 'small'], (1, 2))
     """
+
+    classes_: Any
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn that there may be several classes, or several labels of two classes each."""
@@ -67,11 +70,11 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
         codes, classes = encode_classes(y)
         if codes.ndim == 2 and codes.shape[1] == 1 and len(classes[0]) > 2:  # noqa: PLR2004 - a column of several classes
             codes = codes[:, 0]
-        self._single = codes.ndim == 1
-        self.classes_: Any = classes[0] if self._single else classes
-        if self._single and len(self.classes_) > 2:  # noqa: PLR2004 - two classes
-            return self._fit(X, one_hot(codes, len(self.classes_)), "multiclass", sample_weight)
-        return self._fit(X, codes, "classification", sample_weight)
+        single = codes.ndim == 1
+        task: Task = "classification"
+        if single and len(classes[0]) > 2:  # noqa: PLR2004 - two classes
+            codes, task = one_hot(codes, len(classes[0])), "multiclass"
+        return self._fit(X, codes, task, sample_weight, _single=single, classes_=classes[0] if single else classes)
 
     def predict_proba(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
         """Probabilities.

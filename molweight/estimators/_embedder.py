@@ -66,7 +66,10 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
     """
 
     _learned = "encoder_"
+    encoder_: Encoder
     _stereo: Literal["use", "ignore"]
+    _built: tuple[str, dict[str, Any], str]
+    """Name, options and device of the encoder."""
 
     @with_signature(_SIGNATURE)
     def __init__(self, **options: Any) -> None:
@@ -102,15 +105,17 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         if self.task not in (None, "classification", "regression"):
             raise OptionError("task", self.task, "is unknown", "Use 'classification', 'regression' or None.")
         if self.task is None:
-            self.encoder_ = self._pretrain(self._as_learned(self._table(X, None, None)))
+            data = self._table(X, None, None)
+            read = self._as_learned(data)
+            encoder, stereo = self._pretrain(read), read.featuriser.stereo
         else:
             labels = encode_classes(y)[0] if self.task == "classification" else numbers(y)
-            run = self._train(self._table(X, labels, self.task))
-            self.encoder_, self._stereo = run.model.first_encoder(), run.featuriser.stereo
+            data = self._table(X, labels, self.task)
+            run = self._train(data)
+            encoder, stereo = run.model.first_encoder(), run.featuriser.stereo
         job = check_job(self.job())
-        self._built = (job.encoder, job.encoder_options, job.device)
-        self._n_features_out = self.encoder_.width
-        return self
+        built = (job.encoder, job.encoder_options, job.device)
+        return self._learn(data, encoder_=encoder, _stereo=stereo, _built=built, _n_features_out=encoder.width)
 
     def transform(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
         """Vectors, ``n x d`` float32; NaN in rows without a molecule, under ``on_error="skip"``.
@@ -156,8 +161,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         job = check_job(self.job())
         data = with_stereo(job, data)
         if job.init not in INITS and read_checkpoint(job.init).featuriser.stereo == "ignore":
-            data = data.with_featuriser(replace(data.featuriser, stereo="ignore"))
-        self._stereo = data.featuriser.stereo
+            return data.with_featuriser(replace(data.featuriser, stereo="ignore"))
         return data
 
     def _pretrain(self, data: MoleculeDataset) -> Encoder:

@@ -46,8 +46,7 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
             DataError: If molecules or labels cannot be used.
         """
         labels = numbers(y)
-        self._single = labels.ndim == 1
-        return self._fit(X, labels, "regression", sample_weight)
+        return self._fit(X, labels, "regression", sample_weight, _single=labels.ndim == 1)
 
     def predict(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
         """Predictions, ``n`` or ``n x T`` as ``y`` was.

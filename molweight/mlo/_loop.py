@@ -23,7 +23,7 @@ from molweight.mlo._signals import SignalReader
 from molweight.mlo._vectors import LossFn, Params
 from molweight.mlo.solvers import Solver, Stats
 from molweight.mlo.weightings import Needs, Weighting
-from molweight.mlo.weightings._base import checked
+from molweight.mlo.weightings._base import check_values, checked
 
 __all__ = ["Loop", "OptimizerFactory"]
 
@@ -96,6 +96,7 @@ class Loop:
     Raises:
         ConfigError: If variables are missing, frozen, integer, on different devices, or share no name, an option is out
             of range, or the weighting does not return one weight per objective.
+        TrainingError: If its weights are not on the simplex; those on a device other than the CPU are not checked.
 
     Example:
         >>> from molweight.mlo.weightings import TapWeight
@@ -154,7 +155,7 @@ class Loop:
         self.pretrained, self.finetuned, self.shared = self.graph.pretrained, self.graph.finetuned, self.graph.shared
         reference = next(iter(pretrained.values()))
         self.weighting, self._guard = weighting.to(device=reference.device, dtype=reference.dtype), guard
-        weights_of(self.weighting, self._guard)
+        weights_of(self.weighting, self._guard, 0)
         self.solvers = solver_by_level(solver)
         self.hypergradient_interval, self.warm_start = hypergradient_interval, warm_start
         self.scale_losses, self.mixed_share = scale_losses, mixed_share
@@ -201,6 +202,7 @@ class Loop:
 
         Raises:
             ConfigError: If a loss is missing, unknown, not scalar, or does not depend on its variables.
+            TrainingError: If the new weights are on the CPU, and not on the simplex.
         """
         ordered = ordered_objectives(self.weighting.names, objectives)
         if self.scale_losses and self._scales is None:
@@ -352,7 +354,7 @@ class Loop:
         signals = reader.mixed(reader.read(gradients), mixed, self.mixed_share)
         with self._guard("update"):
             self.weighting.update(signals)
-        after, total = weights_of(self.weighting, self._guard), gradients.total
+        after, total = weights_of(self.weighting, self._guard, self.steps + 1), gradients.total
         if gradients.rows is not None:
             # Weights computed from the gradients of a step apply to that same step (PCGrad, MGDA, UPGrad).
             used, total = after, self._factors() @ gradients.rows
@@ -431,18 +433,21 @@ def check_loop_options(hypergradient_interval: int, mixed_share: float) -> None:
         raise OptionError("mixed_share", mixed_share, "must be at least 0 and at most 1")
 
 
-def weights_of(weighting: Weighting, guard: Guard) -> Tensor:
+def weights_of(weighting: Weighting, guard: Guard, step: int | None = None) -> Tensor:
     """A copy of the weights.
 
     Args:
         weighting: The weighting.
         guard: Creates the context in which its code runs.
+        step: Step in which they are used, to check their values as well; ``None`` to check the shape alone.
 
     Raises:
         ConfigError: If they are not one number per objective.
+        TrainingError: If they are on the CPU and not on the simplex.
     """
     with guard("weights"):
-        return checked(weighting.names, weighting.weights).clone()
+        weights = checked(weighting.names, weighting.weights).clone()
+    return weights if step is None else check_values(weighting, step, weights)
 
 
 def slopes_of(first: Level, at: LoopPoint, adjoint: Adjoint) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from molweight.options._field import check_fields, option
+from molweight.options._field import hash_fields, option, settle_fields
 
 __all__ = ["AdaptationOptions"]
 
@@ -96,5 +96,9 @@ class AdaptationOptions:
     meta_batch_size: int = option(64, at_least=1)
 
     def __post_init__(self) -> None:
-        """Check kinds and ranges."""
-        check_fields(self)
+        """Store plain values, and check kinds and ranges."""
+        settle_fields(self)
+
+    def __hash__(self) -> int:
+        """A hash that agrees with equality."""
+        return hash_fields(self)

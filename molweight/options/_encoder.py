@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from molweight.options._field import check_fields, option
+from molweight.options._field import hash_fields, option, settle_fields
 
 __all__ = ["AUTO", "INITS", "OWN_ENCODER", "SHIPPED", "EncoderOptions"]
 
@@ -46,5 +46,9 @@ class EncoderOptions:
     stereo: str = option("use", choices=("use", "ignore"))
 
     def __post_init__(self) -> None:
-        """Check kinds and ranges."""
-        check_fields(self)
+        """Store plain values, and check kinds and ranges."""
+        settle_fields(self)
+
+    def __hash__(self) -> int:
+        """A hash that agrees with equality."""
+        return hash_fields(self)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from molweight.options._field import check_fields, option
+from molweight.options._field import option, settle_fields
 
 __all__ = ["EnsembleOptions"]
 
@@ -58,5 +58,5 @@ class EnsembleOptions:
     hidden: int = option(256, at_least=1)
 
     def __post_init__(self) -> None:
-        """Check kinds and ranges."""
-        check_fields(self)
+        """Store plain values, and check kinds and ranges."""
+        settle_fields(self)

@@ -1,14 +1,25 @@
 """One option: its default, its range and its former names."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args, get_origin
+
+import numpy as np
 
 from molweight.arguments import check_choice, check_kind
 from molweight.deprecation import new_names
 from molweight.errors import OptionError
 
-__all__ = ["OLD_NAMES", "OLD_VALUES", "check_fields", "current_names", "list_options", "option", "option_names"]
+__all__ = [
+    "OLD_NAMES",
+    "OLD_VALUES",
+    "current_names",
+    "hash_fields",
+    "list_options",
+    "option",
+    "option_names",
+    "settle_fields",
+]
 
 OLD_NAMES: Final = {
     "average": "finetune_ema",
@@ -70,8 +81,11 @@ def list_options(group: Any) -> "tuple[dataclasses.Field[Any], ...]":
     return tuple(item for item in dataclasses.fields(group) if _is_list(item.type))
 
 
-def check_fields(group: Any) -> None:
-    """Refuse values of the wrong kind or out of range.
+def settle_fields(group: Any) -> None:
+    """Store plain Python values in place of NumPy's, and refuse values of the wrong kind or out of range.
+
+    Lists of names become tuples, and sequences in options of components become lists, so that two groups with the same
+    options are equal, wherever they were read.
 
     Args:
         group: An instance of a group.
@@ -80,16 +94,55 @@ def check_fields(group: Any) -> None:
         OptionError: If there is such a value; with the option, the value and the requirement.
     """
     for item in dataclasses.fields(group):
-        value = getattr(group, item.name)
-        check_kind("", item.name, value, item.type)
-        if isinstance(value, str) and _is_list(item.type):
-            raise OptionError(item.name, value, "must be a list", f"Write [{value!r}].")
-        bounds = {name: bound for name, bound in item.metadata.get("bounds", {}).items() if bound is not None}
-        if value is not None and not _inside(value, **bounds):
-            raise OptionError(item.name, value, _demand(**bounds))
-        choices = get_args(item.type) if get_origin(item.type) is Literal else item.metadata.get("choices")
-        if choices is not None:
-            check_choice("", item.name, value, choices)
+        value = _plain(getattr(group, item.name))
+        if _is_list(item.type) and value is not None:
+            value = _names(item.name, value)
+        _check_field(item, value)
+        object.__setattr__(group, item.name, value)  # the group is frozen once it is created
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON would store it: NumPy's scalars and arrays, mappings and tuples as plain Python."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _names(option: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        raise OptionError(option, value, "must be a list", f"Write [{value!r}].")
+    if not isinstance(value, Iterable) or isinstance(value, Mapping):
+        raise OptionError(option, value, "must be a list")
+    return tuple(_plain(part) for part in value)
+
+
+def _check_field(item: "dataclasses.Field[Any]", value: Any) -> None:
+    check_kind("", item.name, value, item.type)
+    bounds = {name: bound for name, bound in item.metadata.get("bounds", {}).items() if bound is not None}
+    if value is not None and not _inside(value, **bounds):
+        raise OptionError(item.name, value, _demand(**bounds))
+    choices = get_args(item.type) if get_origin(item.type) is Literal else item.metadata.get("choices")
+    if choices is not None:
+        check_choice("", item.name, value, choices)
+
+
+def hash_fields(group: Any) -> int:
+    """A hash of a group that agrees with equality, also if options are dictionaries.
+
+    Args:
+        group: An instance of a group.
+    """
+    return hash(tuple(_hashable(getattr(group, item.name)) for item in dataclasses.fields(group)))
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return frozenset((key, _hashable(part)) for key, part in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def _is_list(kind: Any) -> bool:

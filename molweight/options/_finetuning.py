@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from molweight.options._field import check_fields, option
+from molweight.options._field import option, settle_fields
 
 __all__ = ["FinetuningOptions"]
 
@@ -43,5 +43,5 @@ class FinetuningOptions:
     select_metric: Literal["", "roc_auc", "ap", "prc_auc", "rmse", "mae", "r2", "scaled_rmse"] = ""
 
     def __post_init__(self) -> None:
-        """Check kinds and ranges."""
-        check_fields(self)
+        """Store plain values, and check kinds and ranges."""
+        settle_fields(self)

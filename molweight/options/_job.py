@@ -7,7 +7,7 @@ from molweight.deprecation import renamed_options
 from molweight.options._adaptation import AdaptationOptions
 from molweight.options._encoder import EncoderOptions
 from molweight.options._ensemble import EnsembleOptions
-from molweight.options._field import OLD_NAMES, OLD_VALUES, check_fields, list_options
+from molweight.options._field import OLD_NAMES, OLD_VALUES, hash_fields, list_options, settle_fields
 from molweight.options._finetuning import FinetuningOptions
 from molweight.options._pretraining import PretrainingOptions
 from molweight.options._run import RunOptions
@@ -43,7 +43,8 @@ class Job(
     A job is the union of the option groups :class:`EncoderOptions`, :class:`PretrainingOptions`,
     :class:`AdaptationOptions`, :class:`TaskOptions`, :class:`FinetuningOptions`, :class:`EnsembleOptions` and
     :class:`RunOptions`, where each option is described. It is a value: :func:`molweight.fit` runs it,
-    :func:`dataclasses.replace` changes it.
+    :func:`dataclasses.replace` changes it, and jobs with the same options are equal. Values of NumPy are stored as
+    plain ones, and lists of names as tuples.
 
     Source: Zhang, Somayajula, Xie, *TapWeight*, TMLR 2025 (arXiv 2410.10006).
 
@@ -69,8 +70,12 @@ class Job(
     """
 
     def __post_init__(self) -> None:
-        """Check kinds and ranges."""
-        check_fields(self)
+        """Store plain values, and check kinds and ranges."""
+        settle_fields(self)
+
+    def __hash__(self) -> int:
+        """A hash that agrees with equality."""
+        return hash_fields(self)
 
     @property
     def adapts(self) -> bool:

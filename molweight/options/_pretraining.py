@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from molweight.options._field import check_fields, option
+from molweight.options._field import hash_fields, option, settle_fields
 
 __all__ = ["DEFAULT_OBJECTIVES", "PretrainingOptions"]
 
@@ -37,5 +37,9 @@ class PretrainingOptions:
     pretrain_lr: float = option(1e-3, above=0, below=1e36)
 
     def __post_init__(self) -> None:
-        """Check kinds and ranges."""
-        check_fields(self)
+        """Store plain values, and check kinds and ranges."""
+        settle_fields(self)
+
+    def __hash__(self) -> int:
+        """A hash that agrees with equality."""
+        return hash_fields(self)

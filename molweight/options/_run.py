@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from molweight.options._field import check_fields, option
+from molweight.options._field import option, settle_fields
 
 __all__ = ["RunOptions"]
 
@@ -28,5 +28,5 @@ class RunOptions:
     pad_batches: bool = False
 
     def __post_init__(self) -> None:
-        """Check kinds and ranges."""
-        check_fields(self)
+        """Store plain values, and check kinds and ranges."""
+        settle_fields(self)

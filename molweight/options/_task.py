@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from molweight.options._field import check_fields, option
+from molweight.options._field import option, settle_fields
 
 __all__ = ["TaskOptions"]
 
@@ -25,5 +25,5 @@ class TaskOptions:
     finetune_lr: float = option(1e-3, above=0, below=1e36)
 
     def __post_init__(self) -> None:
-        """Check kinds and ranges."""
-        check_fields(self)
+        """Store plain values, and check kinds and ranges."""
+        settle_fields(self)

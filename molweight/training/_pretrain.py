@@ -1,7 +1,6 @@
 """The pretraining loop, common to generic and task-adaptive pretraining with any weighting."""
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +13,18 @@ from torch import Tensor, nn
 from molweight._progress import progress_bar
 from molweight.errors import ConfigError, MolweightError, TrainingError, mention
 from molweight.mlo import Finding, Health, Loop, LossFn, Record, check_deterministic
+from molweight.mlo.internal import check_simplex
 from molweight.models import Pretrainer
 from molweight.training._batches import Corpus, TaskSource
 from molweight.training._state import Session, Stage
 
-__all__ = ["HealthLogger", "PretrainingState", "check_losses", "check_weights", "pretrain", "take_step"]
+__all__ = ["HealthLogger", "PretrainingState", "check_losses", "pretrain", "take_step"]
 
 _LOG: Final = logging.getLogger(__name__)
 _DIVERGED: Final = 1e6
 """Variables of a converging network are smaller than this by orders of magnitude."""
 _FLUSH: Final = 20
 """Steps between reads of the records, the only synchronisation of the loop with the device."""
-_NEAR: Final = 1e-4
-"""Tolerated rounding error of a weight, or of the sum of the weights, in float32."""
 
 
 class HealthLogger:
@@ -168,7 +166,7 @@ class PretrainingState:
         name = type(self.loop.weighting).__name__
         for step, key in ((row["step"], "weights"), (row["step"] + 1, "next_weights")):
             if key in row:
-                check_weights(name, step, list(row[key].values()))
+                check_simplex(name, step, list(row[key].values()))
 
     def state(self) -> dict[str, Any]:
         """The state for an exact resume, after a :meth:`flush`."""
@@ -328,31 +326,3 @@ def check_losses(losses: Mapping[str, LossFn], model: nn.Module) -> None:
                 "by zero in it, or leave the objective out."
             )
         check_deterministic(loss, params, f"objective {name!r}")
-
-
-def check_weights(weighting: str, step: int, weights: Sequence[float]) -> None:
-    """Refuse weights that are not on the simplex, i.e. finite, non-negative and with sum 1.
-
-    Args:
-        weighting: Name of the weighting.
-        step: Step in which they were used, for the message.
-        weights: Weight per objective.
-
-    Raises:
-        TrainingError: If they are not; names the weighting and the weights.
-
-    Example:
-        >>> check_weights("mine", 3, [0.25, 0.75])
-        >>> check_weights("mine", 3, [3.0, -1.0])
-        Traceback (most recent call last):
-        ...
-        molweight.errors.TrainingError: weighting 'mine': its weights at step 3 are [3, -1]. They must be ...
-    """
-    finite = all(math.isfinite(weight) for weight in weights)
-    total = math.fsum(weights) if finite else math.nan
-    if not finite or abs(total - 1) > _NEAR * max(1, len(weights)) or min(weights) < -_NEAR:
-        shown = ", ".join(f"{weight:.6g}" for weight in weights)
-        raise TrainingError(
-            f"weighting {weighting!r}: its weights at step {step} are [{shown}]. They must be finite and not negative, "
-            "with a sum of 1. Correct the weighting, or choose another."
-        )

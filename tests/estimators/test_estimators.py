@@ -1,10 +1,14 @@
 """Estimators on SMILES."""
 
 import copy
+import importlib
 import inspect
 import io
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,11 +23,11 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from molweight import encoders
+from molweight import encoders, objectives
 from molweight.cli import main
 from molweight.datasets import from_smiles, load, load_corpus
 from molweight.encoders.internal import calibrate, merge_handedness
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.estimators import MoleculeEmbedder, TapWeightClassifier, TapWeightRegressor
 from molweight.estimators._labels import encode_classes
 from molweight.options import Job
@@ -304,6 +308,16 @@ def _stored(model: Any, store: str) -> Any:
     return joblib.load(buffer)
 
 
+def test_options_of_numpy_are_fitted_and_pickled() -> None:
+    """A grid over `np.arange` gives such values."""
+    options = {**SMALL, "encoder_options": {"layers": np.int64(1), "width": np.int64(8)}, "scale_losses": np.bool_(0)}
+    model = TapWeightClassifier(**options | {"epochs": np.int64(2), "finetune_lr": np.float64(1e-3)}).fit(SMILES, AMINE)
+    expected = TapWeightClassifier(**SMALL).fit(SMILES, AMINE).predict_proba(SMILES)
+    assert np.array_equal(_stored(model, "pickle").predict_proba(SMILES), expected)
+    embedder = MoleculeEmbedder(**options).fit(SMILES)
+    assert np.array_equal(_stored(embedder, "pickle").transform(SMILES), embedder.transform(SMILES))
+
+
 def test_pickle_holds_bytes_and_text_only(classifier: TapWeightClassifier) -> None:
     content = pickle.dumps(classifier)
     assert b"torch" not in content.replace(b'"torch": ', b"")  # the version, in the JSON
@@ -327,6 +341,98 @@ def test_pickled_estimators_keep_intervals_domain_and_molecules() -> None:
     state = model.__getstate__()["run_"]
     del state["kept"]  # as earlier versions stored it
     assert not model._load(state).has_calibration()
+
+
+def test_a_fit_that_fails_leaves_the_model_before(registries: None) -> None:
+    y = np.arange(30.0)
+    classes = np.array(["a", "b", "c"])[np.arange(30) % 3]
+    changes: list[dict[str, Any]] = [{"weighting": "unknown"}, {"objectives": ("test_interrupted",)}]
+
+    @objectives.register("test_interrupted")
+    class Interrupted(objectives.get("attribute_masking")):  # type: ignore[misc]  # a class known at run time
+        def draw(self, batch: Any, generator: Any) -> Any:
+            raise KeyboardInterrupt
+
+    for changed, error in zip(changes, (UnknownNameError, KeyboardInterrupt), strict=True):
+        options = {**SMALL, "on_error": "skip"}
+        classifier = TapWeightClassifier(**options).fit(SMILES, np.where(AMINE, "amine", "alcohol"))
+        regressor = TapWeightRegressor(**options).fit(SMILES, y)
+        embedder = MoleculeEmbedder(**options).fit([*SMILES, None])
+        predicted = classifier.predict(SMILES), classifier.predict_proba(SMILES), regressor.predict(SMILES)
+        vectors = embedder.transform(SMILES)
+        fits: list[tuple[Any, Any]] = [(classifier, classes), (regressor, np.column_stack([y, y])), (embedder, AMINE)]
+        for model, labels in fits:
+            with pytest.raises(error):
+                model.set_params(**changed).fit(["C1CC", *SMILES[1:]], labels)
+        for found, expected in zip(
+            (classifier.predict(SMILES), classifier.predict_proba(SMILES), regressor.predict(SMILES)),
+            predicted,
+            strict=True,
+        ):
+            assert np.array_equal(found, expected)
+        assert classifier.classes_.tolist() == ["alcohol", "amine"]
+        assert np.array_equal(embedder.transform(SMILES), vectors)
+        assert [len(model.rejects_) for model in (classifier, regressor, embedder)] == [0, 0, 1]
+
+
+OWN_NAMES = """
+from molweight import encoders, objectives
+from molweight.mlo import weightings
+
+@objectives.register("test_own")
+class Own(objectives.get("attribute_masking")):
+    family, paper = "masking", "this test"
+
+@encoders.register("test_own")
+class OwnEncoder(encoders.get("gin")):
+    pass
+
+@weightings.register("test_own")
+class OwnWeighting(weightings.get("equal")):
+    pass
+"""
+WORKER = """
+import pickle, sys
+model = pickle.load(open(sys.argv[1], "rb"))
+model.set_params(weighting="test_own")
+smiles = ["C" * n for n in range(1, 31)]
+print(model.fit(smiles, [float(n) for n in range(30)]).weights_)
+"""
+
+
+def test_names_of_a_module_reach_other_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registries: None
+) -> None:
+    """What joblib does for `n_jobs=2`: another process reads the estimator, and sets the parameters of the grid."""
+    (tmp_path / "test_own_names.py").write_text(OWN_NAMES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("test_own_names")
+    options = {**SMALL, "objectives": ("test_own", "functional_groups"), "encoder": "test_own"}
+    model = TapWeightRegressor(**options)
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(model))
+    (tmp_path / "fitted.pickle").write_bytes(pickle.dumps(model.fit(SMILES, AMINE)))
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    for name in ("model", "fitted"):
+        command = [sys.executable, "-c", WORKER, str(tmp_path / f"{name}.pickle")]
+        environment = {**os.environ, "PYTHONPATH": path}
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.stdout == "{'test_own': 0.5, 'functional_groups': 0.5}\n", done.stderr
+
+
+def test_a_module_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registries: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "test_gone.py").write_text(OWN_NAMES)
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        importlib.import_module("test_gone")
+        stored = pickle.dumps(TapWeightRegressor(**SMALL))
+    monkeypatch.delitem(sys.modules, "test_gone")
+    model = pickle.loads(stored)  # noqa: S301 - written by this test
+    assert (
+        "a pickled TapWeightRegressor may use names that another module registers: module 'test_gone' " in caplog.text
+    )
+    assert model.get_params() == TapWeightRegressor(**SMALL).get_params()
 
 
 def test_unfitted_estimators_are_cloned_and_pickled() -> None:

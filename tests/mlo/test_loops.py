@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, TrainingError
 from molweight.mlo import (
     Health,
     Level,
@@ -23,7 +23,7 @@ from molweight.mlo import (
     weightings,
 )
 from molweight.mlo.solvers import ConjugateGradient, Dense, Identity
-from molweight.mlo.weightings import Alignment, Bilevel, Equal, TapWeight, Weighting
+from molweight.mlo.weightings import Alignment, Bilevel, Equal, Signals, TapWeight, Weighting
 
 Params = dict[str, Tensor]
 Loss = Callable[[Params], Tensor]
@@ -189,6 +189,43 @@ def test_scaled_losses_do_not_depend_on_their_units() -> None:
 def test_a_graph_for_each_weighting() -> None:
     assert type(_loop(Bilevel(NAMES)).graph) is TwoLevelGraph
     assert type(_loop(Equal(NAMES)).graph) is ThreeLevelGraph
+
+
+class Given(Equal):
+    """The weights ``first`` before the first step, and those of ``after`` from then on."""
+
+    current: Tensor
+    after: Tensor
+
+    def __init__(self, first: list[float], after: list[float]) -> None:
+        super().__init__(NAMES)
+        self.register_buffer("current", torch.tensor(first))
+        self.register_buffer("after", torch.tensor(after))
+
+    @property
+    def weights(self) -> Tensor:
+        return self.current
+
+    def update(self, signals: Signals) -> None:
+        self.current = self.after
+
+
+@pytest.mark.parametrize("wrong", [[3.0, -1.0], [0.5, 0.4], [float("nan"), 1.0]])
+def test_weights_off_the_simplex_are_refused_at_once(wrong: list[float]) -> None:
+    with pytest.raises(TrainingError, match=r"weighting 'Given': its weights at step 0 are \[.* with a sum of 1"):
+        _loop(Given(wrong, wrong))
+    loop = _loop(Given([0.5, 0.5], wrong))
+    with pytest.raises(TrainingError, match="weighting 'Given': its weights at step 1 are"):
+        loop.step(OBJECTIVES)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_rounded_weights_are_on_the_simplex(dtype: torch.dtype) -> None:
+    names = tuple("abcdefg")
+    theta = {"encoder": torch.ones(2, dtype=dtype, requires_grad=True)}
+    loop = Loop(theta, {}, Equal(names))
+    record = loop.step({name: lambda p: (p["encoder"] ** 2).sum() for name in names})
+    assert record.weights.dtype == dtype
 
 
 SOLVERS = [Identity(), ConjugateGradient(iterations=3, damping=1.0), (Dense(damping=5.0), Identity(0.5))]

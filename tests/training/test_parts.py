@@ -44,7 +44,7 @@ def joined() -> MoleculeDataset:
 
 def test_every_objective_has_a_copy_for_each_part(joined: MoleculeDataset) -> None:
     job = with_parts(replace(SMALL, objectives=["attribute_masking", "graphcl:mine", "assay_labels"]), joined)
-    assert job.objectives == ["attribute_masking:own", "attribute_masking:zinc", "graphcl:mine", "assay_labels"]
+    assert job.objectives == ("attribute_masking:own", "attribute_masking:zinc", "graphcl:mine", "assay_labels")
     assert job.objective_options == {name: {"rate": 0.3} for name in job.objectives[:2]}
     assert with_parts(job, joined).objectives == job.objectives
     assert with_parts(replace(SMALL, corpus_weights="joint"), joined).objectives == SMALL.objectives

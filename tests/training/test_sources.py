@@ -303,7 +303,7 @@ def test_every_table_has_objectives_of_its_own(
 ) -> None:
     given = [table_of(name, columns) for name, columns in tables.items()]
     job, used = with_sources(Job(objectives=[], aux_weights=weights), task, splits, given)
-    assert job.objectives == [f"source:{name}" for name in names]
+    assert job.objectives == tuple(f"source:{name}" for name in names)
     learned = [(options["table"], options["columns"]) for options in job.objective_options.values()]
     assert sorted({table for table, _ in learned}) == sorted(source.origin for source in used) == sorted(tables)
     assert sum(len(columns) for _, columns in learned) == sum(map(len, tables.values()))

@@ -1,18 +1,31 @@
 """The base class of weightings."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor, nn
 
-from molweight.errors import ConfigError, OptionError
+from molweight.errors import ConfigError, OptionError, TrainingError
 from molweight.mlo._level_graph import LevelGraph, ThreeLevelGraph
 
-__all__ = ["Needs", "Signals", "Weighting", "check_options", "checked", "keep_if"]
+__all__ = [
+    "Needs",
+    "Signals",
+    "Weighting",
+    "check_options",
+    "check_simplex",
+    "check_values",
+    "checked",
+    "keep_if",
+]
+
+_NEAR: Final = 1e-4
+"""Tolerated rounding error of a weight, or of the sum of the weights, in float32."""
 
 
 class Needs(StrEnum):
@@ -137,13 +150,59 @@ def checked(names: Sequence[str], weights: object) -> Tensor:
         ...
         molweight.errors.ConfigError: weighting: its weights must be a tensor of shape (2,), one number per objective...
     """
-    # The shape alone: their values are on the device, and are checked when the records are read.
+    # The shape alone: their values may be on a device, for which check_values would wait.
     if isinstance(weights, Tensor) and weights.shape == (len(names),):
         return weights
     found = f"a tensor of shape {tuple(weights.shape)}" if isinstance(weights, Tensor) else type(weights).__name__
     raise ConfigError(
         f"weighting: its weights must be a tensor of shape {(len(names),)}, one number per objective, got {found}."
     )
+
+
+def check_values(weighting: Weighting, step: int, weights: Tensor) -> Tensor:
+    """The weights, after refusing values on the CPU that are not on the simplex; reading a device would wait for it.
+
+    Args:
+        weighting: Their weighting.
+        step: Step in which they are used.
+        weights: Weight per objective.
+
+    Raises:
+        TrainingError: If they are not; names the weighting and the weights.
+    """
+    if weights.device.type == "cpu":
+        near = max(_NEAR, torch.finfo(weights.dtype).eps)
+        check_simplex(type(weighting).__name__, step, weights.tolist(), near)
+    return weights
+
+
+def check_simplex(weighting: str, step: int, weights: Sequence[float], near: float = _NEAR) -> None:
+    """Refuse weights that are not on the simplex, i.e. finite, non-negative and with sum 1.
+
+    Args:
+        weighting: Name of the weighting.
+        step: Step in which they are used, for the message.
+        weights: Weight per objective.
+        near: Tolerated error of a weight.
+
+    Raises:
+        TrainingError: If they are not; names the weighting and the weights.
+
+    Example:
+        >>> check_simplex("mine", 3, [0.25, 0.75])
+        >>> check_simplex("mine", 3, [3.0, -1.0])
+        Traceback (most recent call last):
+        ...
+        molweight.errors.TrainingError: weighting 'mine': its weights at step 3 are [3, -1]. They must be ...
+    """
+    finite = all(math.isfinite(weight) for weight in weights)
+    total = math.fsum(weights) if finite else math.nan
+    if not finite or abs(total - 1) > near * max(1, len(weights)) or min(weights) < -near:
+        shown = ", ".join(f"{weight:.6g}" for weight in weights)
+        raise TrainingError(
+            f"weighting {weighting!r}: its weights at step {step} are [{shown}]. They must be finite and not negative, "
+            "with a sum of 1. Correct the weighting, or choose another."
+        )
 
 
 def keep_if(finite: Tensor, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
