@@ -23,6 +23,7 @@ from molweight.cli._output import begin, result, say
 from molweight.cli._parser import Parser
 from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import choose
+from molweight.cli._standard_form import record_steps
 from molweight.datasets import Splits
 from molweight.datasets.internal import (
     SourceUse,
@@ -40,7 +41,7 @@ from molweight.options import Job
 from molweight.options.internal import INITS
 from molweight.plugins import import_plugins, refuse_untrusted
 from molweight.report.internal import Conclusion, conclude, format_evidence, format_learned
-from molweight.runs.internal import STATE, claim_folder, extend_manifest, format_estimate, run_folder
+from molweight.runs.internal import STATE, begin_manifest, claim_folder, extend_manifest, format_estimate, run_folder
 from molweight.storage import csv_bytes, escape_controls, write_file
 from molweight.training import Comparison, Session, TensorBoard, compare, format_table
 from molweight.training.internal import forecast, format_findings
@@ -112,9 +113,10 @@ def carry_out(
     finally:
         for callback in board:
             callback.close()
-    _write(folder, options, comparison, data)
-    _write_audit(folder, datasets.audit(data, splits, corpus, progress=not options.quiet))
-    write_file(folder / CONFIG, config)
+    audit = datasets.audit(data, splits, corpus, progress=not options.quiet)
+    record_steps(comparison.run, options.standardize)
+    _write(folder, options, comparison, data, config)
+    _write_audit(folder, audit)
     if unlabelled is not None:
         write_file(folder / PREDICTIONS, csv_bytes(_predicted(comparison, unlabelled), safe=options.safe_csv))
         say(options, f"predictions for {len(unlabelled)} molecules of {options.test}: {folder / PREDICTIONS}")
@@ -281,8 +283,11 @@ def _heading(comparison: Comparison, splits: Splits) -> str:
     return f"{comparison.data}, {splits.name} split ({sizes}{shared}); {seconds}"
 
 
-def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset) -> None:
+def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset, config: bytes) -> None:
     # claim_folder has checked that nothing else is overwritten
+    begin_manifest(folder, None, overwrite=True)
+    comparison.run.folder = folder  # save() keeps the files that are already there: those of this run
+    write_file(folder / CONFIG, config)
     comparison.save(folder, overwrite=True, safe_csv=options.safe_csv)
     if data.rejects:
         rows = [(item.row if item.number is None else item.number, item.smiles, item.reason) for item in data.rejects]

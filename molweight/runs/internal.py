@@ -9,7 +9,7 @@ from molweight.runs._finetuning import Finetuning
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
 from molweight.runs._learned_labels import LearnedLabels
 from molweight.runs._load import restore
-from molweight.runs._manifest import extend_manifest, files_of_run
+from molweight.runs._manifest import begin_manifest, extend_manifest, files_of_run
 from molweight.runs._model_card import data_card, molecules_digest
 from molweight.runs._predict_ensemble import ENSEMBLE
 from molweight.runs._surrogate import Agreement, Surrogate, agreement, surrogate_features
@@ -29,6 +29,7 @@ __all__ = [
     "Surrogate",
     "agreement",
     "ahead",
+    "begin_manifest",
     "checkpoints_at_hand",
     "claim_checkpoint_folder",
     "claim_folder",
