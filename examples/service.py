@@ -73,7 +73,8 @@ def answer(run: mw.Run, question: Question) -> list[Answer]:
         run: The run.
         question: The molecules.
     """
-    parsed = run.parse(question.smiles)
+    steps = run.trained_on.get("standardize")  # of 'molweight fit --standardize'
+    parsed = run.parse(mw.datasets.standardize(question.smiles, steps) if steps else question.smiles)
     reasons = {reject.row: reject.reason for reject in parsed.rejects}
     found = run.assess(parsed, question.level)
     answers = []
