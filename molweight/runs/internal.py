@@ -3,6 +3,7 @@
 from molweight.runs._ahead import ahead
 from molweight.runs._archive import MODEL, RunParts
 from molweight.runs._checkpoint import CHECKPOINT, checkpoints_at_hand, find_checkpoint, is_shipped, learned_labels
+from molweight.runs._claim import OTHER_OUTPUT, claimed_checkpoint, claimed_run, refuse_busy, written_alone
 from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, features_of, featurised
 from molweight.runs._finetuning import Finetuning
@@ -21,6 +22,7 @@ __all__ = [
     "ENSEMBLE",
     "MODEL",
     "MOST_ROWS",
+    "OTHER_OUTPUT",
     "STATE",
     "Agreement",
     "Finetuning",
@@ -33,6 +35,8 @@ __all__ = [
     "checkpoints_at_hand",
     "claim_checkpoint_folder",
     "claim_folder",
+    "claimed_checkpoint",
+    "claimed_run",
     "data_card",
     "estimate_of",
     "extend_manifest",
@@ -45,8 +49,10 @@ __all__ = [
     "learned_labels",
     "molecules_digest",
     "plot_weights",
+    "refuse_busy",
     "restore",
     "run_folder",
     "spread_of",
     "surrogate_features",
+    "written_alone",
 ]
