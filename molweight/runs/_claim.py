@@ -142,7 +142,7 @@ def written_alone(
     Args:
         folder: The folder; created if missing, and removed again if it is still empty at the end.
         check: Refuses a folder that cannot be used; called before anything is written, and again with the lock.
-        remedy: What to do if another command holds the lock, other than wait.
+        remedy: Alternative to waiting, if another command holds the lock.
 
     Raises:
         ConfigError: If another command writes to the folder.
@@ -163,7 +163,7 @@ def refuse_busy(folder: Path, remedy: str | None = None) -> None:
 
     Args:
         folder: The folder.
-        remedy: What to do other than wait; ``None`` for another name of a run.
+        remedy: Alternative to waiting; ``None`` for another name of a run.
 
     Raises:
         ConfigError: If there is such a command.
