@@ -177,9 +177,9 @@ def _other_name(folder: Path) -> str:
 
 
 def _acquired(folder: Path, remedy: str) -> FileLock:
+    lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
         lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         raise ConfigError(f"another command is writing to {folder}. Wait until it has ended, or {remedy}.") from error

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from jsonargparse import Namespace
 
 from molweight.cli import main
+from molweight.cli._options._predict import parser
 from molweight.cli._screen_state import ScreenState
 
 
@@ -248,7 +248,6 @@ def test_a_long_smiles_is_screened_into_a_file(place: Path, tmp_path: Path) -> N
 
 def test_the_help_states_the_numbers_of_the_code() -> None:
     from molweight.cli._candidates import _DRAWN, _FEW, _FEWEST, _TIMES
-    from molweight.cli._options._predict import parser
     from molweight.runs.internal import MOST_ROWS
 
     made = parser()
@@ -261,8 +260,8 @@ def test_the_help_states_the_numbers_of_the_code() -> None:
 
 def test_a_state_is_read_back_and_so_is_that_of_an_earlier_version(tmp_path: Path) -> None:
     (tmp_path / "library.smi").write_text("CCO\n")
-    options = Namespace(run=str(tmp_path), input=str(tmp_path / "library.smi"), output=str(tmp_path / "o"), top=3)
-    options.quiet = False
+    library, output = str(tmp_path / "library.smi"), str(tmp_path / "o")
+    options = parser().parse_args([str(tmp_path), library, "--top=3", f"--output={output}"])
     state = ScreenState.begin(options, "screening")
     state.add([2, 4, 5], [["CCO", "é"], ["C", ""], ["CC", "x"]], np.array([0.1, np.nan, 1 / 3]), 3)
     state.about = {"surrogate": "s", "best": [(0.5, 1, 2, ["CCO", "é"])]}
@@ -282,7 +281,7 @@ def test_a_state_is_read_back_and_so_is_that_of_an_earlier_version(tmp_path: Pat
 
 def test_a_large_state_is_written_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molweight.cli._screen_state._EVERY", 0.0)
-    options = Namespace(input="library.smi", output=str(tmp_path / "o"), top=100_000)
+    options = parser().parse_args([str(tmp_path), "library.smi", "--top=100000", f"--output={tmp_path / 'o'}"])
     rows = range(100_000)
     state = ScreenState("key")
     state.add(rows, [["C" * 40, str(row)] for row in rows], np.arange(100_000.0), 100_000)

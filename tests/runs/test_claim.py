@@ -11,7 +11,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from molweight import load
+from molweight import datasets, load
 from molweight._owned_files import LOCK
 from molweight.cli import _fit, main
 from molweight.errors import ConfigError
@@ -83,14 +83,14 @@ def test_a_run_that_appears_meanwhile_is_not_replaced(
     command: list[str], made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, other = tmp_path / "runs" / "my", load(made)
-    original = _fit.datasets.audit
+    original = datasets.audit
 
     def meanwhile(*given: Any, **options: Any) -> Any:
         other.save(folder)
         return original(*given, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(_fit.datasets, "audit", meanwhile)
+        patched.setattr(datasets, "audit", meanwhile)
         assert main(command) == 2
     assert "holds a finished result that was saved there after this command began" in capsys.readouterr().err
     before = (folder / "model.safetensors").read_bytes()
