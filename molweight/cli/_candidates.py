@@ -172,10 +172,10 @@ def _rank(options: Namespace, run: Run, table: MoleculeRows, state: ScreenState)
     work = partial(_ranked, Surrogate.from_text(state.about["surrogate"]), _reader(options, run, table))
     title, total = None if options.quiet else "ranking", state.about["count"]
     records = with_progress(table.rows, title, "rows", total=total)
-    written = 0.0
+    due = 0.0
     for part, scores in ahead(_parts(islice(records, state.done, None)), work):
         state.add([row for row, _ in part], [cells for _, cells in part], scores, state.about["most"])
-        written = state.write(options, CANDIDATES, written)
+        due = state.write(options, CANDIDATES, due)
     state.about.update(ranked=True, surrogate="")
     state.write(options, CANDIDATES)
 

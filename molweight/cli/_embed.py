@@ -23,8 +23,8 @@ def run(options: Namespace) -> None:
     output = options.output
     if output is not None and not output.endswith((".npz", ".csv", ".csv.gz")):
         raise OptionError("output", output, "is not a file of vectors", "Choose a name in .npz, .csv or .csv.gz.")
-    options = with_standard_form(options)
     model = load(options.run, options.device)
+    options = with_standard_form(options, model)
     if output is not None and output.endswith(".npz"):
         _write_npz(options, model, Path(output))
         return

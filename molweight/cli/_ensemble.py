@@ -99,11 +99,11 @@ def members_of(
         ConfigError: If the input lacks a column that a run reads.
     """
     found = []
-    for folder, run in zip(given.ensemble, others, strict=True):
+    for run in others:
         own = with_decimals(given, run, table)
         table = table._replace(rows=own.rows)
         usual = list(first.standardize or [])
-        steps = standard_form(given, folder, usual)
+        steps = standard_form(given, run, usual)
         places = feature_places(given, run, own)
         found.append(Member(run, table.smiles, None if steps == usual else steps, places))
     return found, table

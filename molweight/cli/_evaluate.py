@@ -43,8 +43,8 @@ def run(options: Namespace) -> None:
     The score is that of the rows with an exact label, which are counted as ``labelled``; ``molecules`` are all rows.
     """
     begin(options)
-    options = with_standard_form(options)
     model = load(options.run, options.device)
+    options = with_standard_form(options, model)
     targets, task = model.target_names, model.model.task
     data = _table(options, model)
     metric = options.metric or model.finetuning.metric

@@ -42,8 +42,8 @@ def run(options: Namespace) -> None:
     if options.limit < 1:
         raise OptionError("limit", options.limit, "must be at least 1")
     refuse_other_formats(options, "atoms")
-    options = with_standard_form(options)
     model = load(options.run, options.device)
+    options = with_standard_form(options, model)
     _say_of_which_part(options, model)
     table = read_input(options, model)
     rows, cells = zip(*islice(table.rows, options.limit), strict=True)

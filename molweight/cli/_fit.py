@@ -23,6 +23,7 @@ from molweight.cli._output import begin, result, say
 from molweight.cli._parser import Parser
 from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import choose
+from molweight.cli._standard_form import record_steps
 from molweight.datasets import Splits
 from molweight.datasets.internal import (
     SourceUse,
@@ -40,7 +41,16 @@ from molweight.options import Job
 from molweight.options.internal import INITS
 from molweight.plugins import import_plugins, refuse_untrusted
 from molweight.report.internal import Conclusion, conclude, format_evidence, format_learned
-from molweight.runs.internal import STATE, claim_folder, extend_manifest, format_estimate, run_folder
+from molweight.runs.internal import (
+    STATE,
+    begin_manifest,
+    claim_folder,
+    claimed_run,
+    extend_manifest,
+    format_estimate,
+    refuse_busy,
+    run_folder,
+)
 from molweight.storage import csv_bytes, escape_controls, write_file
 from molweight.training import Comparison, Session, TensorBoard, compare, format_table
 from molweight.training.internal import forecast, format_findings
@@ -85,22 +95,46 @@ def carry_out(
 ) -> None:
     """Fit with baselines, or resume; print and write; predict the molecules of a test file without labels."""
     folder = run_folder(options.runs, options.name or data.name)
-    claim_folder(folder, overwrite=options.overwrite)
-    say(options, _material(data, splits))
-    session, config = Session(folder / STATE), _config(options, made)
-    if not any((folder / STATE).rglob("*.safetensors")):  # an interrupted run keeps its original options
-        own(folder / STATE, CONFIG)
-        write_file(folder / STATE / CONFIG, config)
+    with claimed_run(folder, overwrite=options.overwrite) as claim:
+        say(options, _material(data, splits))
+        config = _config(options, made)
+        comparison = _compared(options, made, folder, job, (data, splits, corpus), config=config)
+        audit = datasets.audit(data, splits, corpus, progress=not options.quiet)
+        record_steps(comparison.run, options.standardize)
+        claim.complete()
+        _write(folder, options, comparison, data, config)
+        _write_audit(folder, audit)
+        if unlabelled is not None:
+            write_file(folder / PREDICTIONS, csv_bytes(_predicted(comparison, unlabelled), safe=options.safe_csv))
+            say(options, f"predictions for {len(unlabelled)} molecules of {options.test}: {folder / PREDICTIONS}")
+        comparison.run.report(folder / "report.html")
+        extend_manifest(folder, ["audit.json", CONFIG], ["report.html", *_further(data, unlabelled)])
+        Session(folder / STATE).clear()
+    _show(options, comparison, splits, folder)
+
+
+def _compared(
+    options: Namespace,
+    made: Parser,
+    folder: Path,
+    job: Job,
+    material: tuple[MoleculeDataset, Splits, MoleculeDataset],
+    *,
+    config: bytes,
+) -> Comparison:
+    """The run and its baselines; resumed from the states in its folder, if there are any."""
+    states = folder / STATE
+    if not any(states.rglob("*.safetensors")):  # an interrupted run keeps its original options
+        own(states, CONFIG)
+        write_file(states / CONFIG, config)
     board = [TensorBoard(folder / "tensorboard")] if options.tensorboard else []
     try:
-        comparison = compare(
+        return compare(
             job,
-            data,
-            splits,
-            corpus,
+            *material,
             baselines=_baselines(options),
             progress=not options.quiet,
-            resume=session.folder,
+            resume=states,
             callbacks=board,
         )
     except KeyboardInterrupt as error:
@@ -112,16 +146,6 @@ def carry_out(
     finally:
         for callback in board:
             callback.close()
-    _write(folder, options, comparison, data)
-    _write_audit(folder, datasets.audit(data, splits, corpus, progress=not options.quiet))
-    write_file(folder / CONFIG, config)
-    if unlabelled is not None:
-        write_file(folder / PREDICTIONS, csv_bytes(_predicted(comparison, unlabelled), safe=options.safe_csv))
-        say(options, f"predictions for {len(unlabelled)} molecules of {options.test}: {folder / PREDICTIONS}")
-    comparison.run.report(folder / "report.html")
-    extend_manifest(folder, ["audit.json", CONFIG], ["report.html", *_further(data, unlabelled)])
-    session.clear()
-    _show(options, comparison, splits, folder)
 
 
 def _further(data: MoleculeDataset, unlabelled: MoleculeDataset | None) -> list[str]:
@@ -147,7 +171,9 @@ def _material(data: MoleculeDataset, splits: Splits) -> str:
 def refuse_taken(options: Namespace) -> None:
     """Refuse a name that cannot be used, before any work is done."""
     if options.name is not None:
-        claim_folder(run_folder(options.runs, options.name), overwrite=options.overwrite)
+        folder = run_folder(options.runs, options.name)
+        claim_folder(folder, overwrite=options.overwrite)
+        refuse_busy(folder)
 
 
 def _write_audit(folder: Path, audit: datasets.Audit) -> None:
@@ -281,8 +307,11 @@ def _heading(comparison: Comparison, splits: Splits) -> str:
     return f"{comparison.data}, {splits.name} split ({sizes}{shared}); {seconds}"
 
 
-def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset) -> None:
-    # claim_folder has checked that nothing else is overwritten
+def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset, config: bytes) -> None:
+    # the claim has checked that nothing else is overwritten
+    begin_manifest(folder, None, overwrite=True)
+    comparison.run.folder = folder  # save() keeps the files that are already there: those of this run
+    write_file(folder / CONFIG, config)
     comparison.save(folder, overwrite=True, safe_csv=options.safe_csv)
     if data.rejects:
         rows = [(item.row if item.number is None else item.number, item.smiles, item.reason) for item in data.rejects]

@@ -46,8 +46,8 @@ def run(options: Namespace) -> None:
     """
     begin(options)
     refuse_other_formats(options, "output", "rejects")
-    given, options = options, with_standard_form(options)
     model = load(options.run, options.device)
+    given, options = options, with_standard_form(options, model)
     others = other_runs(options, model)
     _refuse_conflicts(options)
     table = open_input(options, model)

@@ -1,6 +1,5 @@
 """The rows of a library with the best predictions: millions are streamed, few are kept, and the state is saved."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -54,10 +53,10 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
     if state.done:
         say(options, f"resuming after {state.done} scored rows, from {state_path(options, _STATE)}")
     rest = table._replace(rows=islice(chosen.table.rows, state.done, None))
-    written = time.monotonic()
+    due = 0.0
     for chunk in stream(options, run, rest):
         state.add(chunk.rows, chunk.cells, score(chunk), options.top)
-        written = state.write(options, _STATE, written)
+        due = state.write(options, _STATE, due)
     state.write(options, _STATE)
     say(options, _summary(state, chosen))
     blank: Counter[str] = Counter()

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,9 @@ from molweight.storage import parse_json, write_file
 __all__ = ["Kept", "ScreenState"]
 
 _EVERY: Final = 5.0
-"""Seconds between writes of the state."""
+"""Minimum seconds between writes of the state."""
+_PAUSE: Final = 10
+"""Minimum time between writes, in durations of the last write: a state of many rows takes seconds to write."""
 _IGNORED: Final = ("config", "output", "quiet", "chunk_size", "device", "plugin", "trust", "safe_csv")
 """Options that do not change which rows are kept."""
 
@@ -84,25 +86,29 @@ class ScreenState:
         if new:
             self.kept = sorted([*self.kept, *new], key=lambda item: (-item[0], item[1]))[:most]
 
-    def write(self, options: Namespace, name: str, written: float = 0.0) -> float:
+    def write(self, options: Namespace, name: str, due: float = 0.0) -> float:
         """Write the state, unless it was written recently or the screening cannot be resumed.
 
         Args:
             options: Those of ``molweight predict``.
             name: Suffix of the file's name.
-            written: Time of the last write.
+            due: Time of the next write, on the clock of :func:`time.monotonic`.
 
         Returns:
-            Time of the last write.
+            Time of the next write: at most a tenth of the time is spent on writing.
         """
-        path = state_path(options, name)
-        if path is None or time.monotonic() - written < _EVERY:
-            return written
+        path, began = state_path(options, name), time.monotonic()
+        if path is None or began < due:
+            return due
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = asdict(self)
-        content["sha256"] = _digest(content)
-        write_file(path, json.dumps(content).encode())
-        return time.monotonic()
+        write_file(path, self._sealed())
+        ended = time.monotonic()
+        return ended + max(_EVERY, _PAUSE * (ended - began))
+
+    def _sealed(self) -> bytes:
+        """The state as JSON, with the checksum of the rest as its last value."""
+        text = _as_json({item.name: getattr(self, item.name) for item in fields(self)})
+        return f'{text[:-1]}, "sha256": "{_sha256(text)}"}}'.encode()
 
 
 def state_path(options: Namespace, name: str) -> Path | None:
@@ -126,4 +132,13 @@ def _key(options: Namespace) -> str:
 
 
 def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return _sha256(_as_json(content))
+
+
+def _as_json(content: dict[str, Any]) -> str:
+    """JSON with sorted keys, so that the values read have the checksum of the values written."""
+    return json.dumps(content, sort_keys=True)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -51,9 +51,19 @@ def _problem_of_description(about: Mapping[str, Any]) -> str | None:
         return f"its task is {about['task']!r}"
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         return f"its targets are named {names!r}"
-    if not _are_codes(about["data"].get("codes", {}), names):
+    return _problem_of_data(about["data"], names)
+
+
+def _problem_of_data(card: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    if not _are_codes(card.get("codes", {}), names):
         return "its classes have no codes of 0 and 1"
-    return None if _are_units(about["data"].get("units", {}), names) else "its units are no texts"
+    if not _are_units(card.get("units", {}), names):
+        return "its units are no texts"
+    return None if _are_texts(card.get("standardize", [])) else "its steps of standardisation are no texts"
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def _are_codes(codes: Any, names: Sequence[str]) -> bool:

@@ -5,19 +5,19 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from molweight._owned_files import MARK, refuse_link
+from molweight._owned_files import LOCK, MARK, refuse_link
 from molweight.errors import ConfigError, mention
 from molweight.runs._archive import LEGACY, MODEL
 from molweight.runs._checkpoint import CHECKPOINT
 from molweight.runs._manifest import MANIFEST
 
-__all__ = ["STATE", "claim_checkpoint_folder", "claim_folder", "run_folder"]
+__all__ = ["STATE", "claim_checkpoint_folder", "claim_folder", "next_free", "run_folder"]
 
 STATE: Final = "state"
 """Folder of the states of an interrupted run, in the run's folder."""
 
 _OF_CHECKPOINT: Final = ("README.md", "config.yaml")
-_LINKS: Final = (STATE, "tensorboard")
+_LINKS: Final = (STATE, LOCK, "tensorboard")
 _LONGEST: Final = 100
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows reserves for devices."""
@@ -89,7 +89,7 @@ def claim_folder(folder: Path, *, overwrite: bool = False) -> None:
         _refuse_foreign(folder)
     elif not overwrite:
         raise ConfigError(
-            f"{folder} holds a finished run. Choose another name, e.g. --name {_next_free(folder)}, or replace the run "
+            f"{folder} holds a finished run. Choose another name, e.g. --name {next_free(folder)}, or replace the run "
             "with --overwrite."
         )
 
@@ -104,7 +104,7 @@ def claim_checkpoint_folder(folder: Path, *, overwrite: bool = False) -> None:
     Raises:
         ConfigError: If the folder is a link, or a checkpoint or a file not written by molweight would be replaced.
     """
-    for path in (folder, folder / STATE):
+    for path in (folder, folder / STATE, folder / LOCK):
         refuse_link(path)
     if (folder / STATE / MARK).is_file() or (overwrite and (folder / CHECKPOINT).is_file()):
         return
@@ -117,7 +117,7 @@ def claim_checkpoint_folder(folder: Path, *, overwrite: bool = False) -> None:
 
 def _refuse_foreign(folder: Path) -> None:
     """Refuse a folder with files that are not known to be a run's."""
-    others = sorted(path.name for path in folder.iterdir() if path.name != MARK)
+    others = sorted(path.name for path in folder.iterdir() if path.name not in (LOCK, MARK))
     if not others:
         return
     if MODEL in others or LEGACY in others:
@@ -125,9 +125,14 @@ def _refuse_foreign(folder: Path) -> None:
     else:
         listed = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
         what = f"holds files that were not written by a run ({listed})"
-    raise ConfigError(f"{folder} {what}. Choose another name, e.g. --name {_next_free(folder)}.")
+    raise ConfigError(f"{folder} {what}. Choose another name, e.g. --name {next_free(folder)}.")
 
 
-def _next_free(folder: Path) -> str:
+def next_free(folder: Path) -> str:
+    """The first name for another run next to a folder.
+
+    Args:
+        folder: The folder of a run.
+    """
     names = (f"{folder.name}-{number}" for number in count(2))
     return next(name for name in names if not folder.with_name(name).exists())

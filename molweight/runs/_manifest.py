@@ -10,7 +10,15 @@ from typing import Any, Final
 from molweight.errors import ConfigError, DataError
 from molweight.storage import write_file
 
-__all__ = ["MANIFEST", "begin_manifest", "check_manifest", "extend_manifest", "files_of_run", "write_manifest"]
+__all__ = [
+    "MANIFEST",
+    "begin_manifest",
+    "check_manifest",
+    "extend_manifest",
+    "files_of_run",
+    "finished_run",
+    "write_manifest",
+]
 
 MANIFEST: Final = "manifest.json"
 
@@ -83,6 +91,19 @@ def files_of_run(folder: Path) -> list[str]:
         DataError: If the manifest is damaged.
     """
     return [*_recorded(folder), MANIFEST] if (folder / MANIFEST).exists() else []
+
+
+def finished_run(folder: Path) -> str | None:
+    """Checksum of the manifest of a finished run; ``None`` if a folder holds none.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        DataError: If the manifest is damaged.
+    """
+    found = _read(folder) if (folder / MANIFEST).exists() else {_UNFINISHED: True}
+    return None if found.get(_UNFINISHED) else str(found["sha256"])
 
 
 def check_manifest(folder: Path) -> None:

@@ -3,13 +3,14 @@
 from molweight.runs._ahead import ahead
 from molweight.runs._archive import MODEL, RunParts
 from molweight.runs._checkpoint import CHECKPOINT, checkpoints_at_hand, find_checkpoint, is_shipped, learned_labels
+from molweight.runs._claim import OTHER_OUTPUT, claimed_checkpoint, claimed_run, refuse_busy, written_alone
 from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, features_of, featurised
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
 from molweight.runs._learned_labels import LearnedLabels
 from molweight.runs._load import restore
-from molweight.runs._manifest import extend_manifest, files_of_run
+from molweight.runs._manifest import begin_manifest, extend_manifest, files_of_run
 from molweight.runs._model_card import data_card, molecules_digest
 from molweight.runs._predict_ensemble import ENSEMBLE
 from molweight.runs._surrogate import Agreement, Surrogate, agreement, surrogate_features
@@ -21,6 +22,7 @@ __all__ = [
     "ENSEMBLE",
     "MODEL",
     "MOST_ROWS",
+    "OTHER_OUTPUT",
     "STATE",
     "Agreement",
     "Finetuning",
@@ -29,9 +31,12 @@ __all__ = [
     "Surrogate",
     "agreement",
     "ahead",
+    "begin_manifest",
     "checkpoints_at_hand",
     "claim_checkpoint_folder",
     "claim_folder",
+    "claimed_checkpoint",
+    "claimed_run",
     "data_card",
     "estimate_of",
     "extend_manifest",
@@ -44,8 +49,10 @@ __all__ = [
     "learned_labels",
     "molecules_digest",
     "plot_weights",
+    "refuse_busy",
     "restore",
     "run_folder",
     "spread_of",
     "surrogate_features",
+    "written_alone",
 ]

@@ -16,9 +16,11 @@ import yaml
 
 from molweight import load
 from molweight._owned_files import own
-from molweight.cli import _molecules, main
+from molweight.cli import _fit, _molecules, main
+from molweight.errors import DataError
 from molweight.runs import read_checkpoint
-from molweight.runs.internal import featurised
+from molweight.runs.internal import extend_manifest, featurised
+from molweight.storage import read_tensors, write_tensors
 from molweight.training import Session, TensorBoard
 
 TINY = [
@@ -457,13 +459,96 @@ def test_an_output_of_before_is_replaced(place: Path, tmp_path: Path) -> None:
     assert main(["report", str(place / "run"), "--output", str(place / "run" / "report.html")]) == 0
 
 
-def test_new_molecules_are_standardised_as_those_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def _of_earlier_version(run: Path, copy: Path) -> Path:
+    """A copy of a run as versions wrote it whose description had no steps of standardisation; without its manifest."""
+    shutil.copytree(run, copy)
+    (copy / "manifest.json").unlink()
+    tensors, about = read_tensors(copy / "model.safetensors")
+    del about["data"]["standardize"]
+    write_tensors(copy / "model.safetensors", tensors, about)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def salts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose training molecules were standardised, next to its table."""
+    folder = tmp_path_factory.mktemp("salts")
     rows = [f"{'C' * (1 + n % 9)}{'O' * (n // 9)}N{'.Cl' if n % 2 else ''},{n % 7}.5" for n in range(36)]
-    (tmp_path / "salts.csv").write_text("\n".join(["smiles,y", *rows]))
-    fit = ["finetune", str(tmp_path / "salts.csv"), "--init=scratch", f"--runs={tmp_path}", "--name=run", *ENCODER]
+    (folder / "salts.csv").write_text("\n".join(["smiles,y", *rows]))
+    fit = ["finetune", str(folder / "salts.csv"), "--init=scratch", f"--runs={folder}", "--name=run", *ENCODER]
     sizes = ["--epochs=1", "--split=random", "--members=1", "--device=cpu", "--quiet"]
     assert main([*fit, *sizes, "--standardize=salts"]) == 0
-    run = str(tmp_path / "run")
+    return folder / "run"
+
+
+def test_the_standard_form_is_part_of_the_model(
+    salts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def predicted(run: Path) -> list[str]:
+        assert main(["predict", str(run), "CCCCN", "CCCCN.Cl", "--device=cpu", "--domain=false"]) == 0
+        return [line.split(",")[-1] for line in capsys.readouterr().out.splitlines()[1:]]
+
+    (tmp_path / "alone").mkdir()
+    shutil.copy(salts / "model.safetensors", tmp_path / "alone")
+    shutil.copytree(salts, tmp_path / "listed")
+    (tmp_path / "listed" / "config.yaml").unlink()
+    load(salts).save(tmp_path / "again")
+    old = _of_earlier_version(salts, tmp_path / "old")
+    for run in (salts, tmp_path / "alone", tmp_path / "listed", tmp_path / "again", old):
+        plain, salt = predicted(run)
+        assert plain == salt
+
+
+def test_a_run_that_has_lost_its_standard_form_is_refused(
+    salts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = _of_earlier_version(salts, tmp_path / "old")
+    predict = ["predict", str(old), "CCCCN.Cl", "--device=cpu", "--domain=false"]
+    extend_manifest(old, ["config.yaml", "model.safetensors"])
+    (old / "config.yaml").unlink()
+    assert main(predict) == 2
+    message = capsys.readouterr().err
+    assert "config.yaml is missing, and only it states the standard form" in message
+    assert "--standardize salts" in message
+    assert main([*predict, "--standardize=salts"]) == 0
+    (old / "manifest.json").unlink()
+    capsys.readouterr()
+    assert main(predict) == 0
+    assert "does not record a standard form of its molecules: they are left unchanged" in capsys.readouterr().err
+
+
+def test_a_fit_that_ends_after_its_model_was_saved_has_its_options(
+    salts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "salts.csv").write_bytes((salts.parent / "salts.csv").read_bytes())
+    fit = ["finetune", str(tmp_path / "salts.csv"), "--init=scratch", f"--runs={tmp_path}", "--standardize=salts"]
+    command = [*fit, *ENCODER, "--epochs=1", "--split=random", "--members=1", "--device=cpu", "--quiet"]
+    with monkeypatch.context() as patched:
+        patched.setattr(_fit, "_write_audit", end)
+        assert main(command) == 130
+    options = yaml.safe_load((tmp_path / "salts" / "config.yaml").read_text())
+    assert options["standardize"] == ["salts"]
+    assert load(tmp_path / "salts").trained_on["standardize"] == ["salts"]
+    assert main([*fit[:1], f"--resume={tmp_path / 'salts'}", "--quiet"]) == 0
+    assert yaml.safe_load((tmp_path / "salts" / "config.yaml").read_text()) == {**options, "name": "salts"}
+    assert not (tmp_path / "salts" / "state").exists()
+
+
+@pytest.mark.parametrize("steps", ["salts", [1], {"salts": True}])
+def test_steps_that_are_no_texts_are_refused(steps: Any, salts: Path, tmp_path: Path) -> None:
+    old = _of_earlier_version(salts, tmp_path / "old")
+    tensors, about = read_tensors(old / "model.safetensors")
+    about["data"]["standardize"] = steps
+    write_tensors(old / "model.safetensors", tensors, about)
+    with pytest.raises(DataError, match="steps of standardisation are no texts"):
+        load(old)
+
+
+def test_new_molecules_are_standardised_as_those_of_the_run(salts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(salts)
     capsys.readouterr()
 
     def predicted(*options: str) -> list[str]:
@@ -475,7 +560,7 @@ def test_new_molecules_are_standardised_as_those_of_the_run(tmp_path: Path, caps
     assert predicted("--top=2", "--quiet") == [plain, plain]
     plain, salt = predicted("--standardize=[]", "--quiet")
     assert plain != salt
-    evaluate = ["evaluate", run, str(tmp_path / "salts.csv"), "--json", "--quiet", "--device=cpu"]
+    evaluate = ["evaluate", run, str(salts.parent / "salts.csv"), "--json", "--quiet", "--device=cpu"]
     assert main(evaluate) == 0
     standard = json.loads(capsys.readouterr().out)["seen"]
     assert main([*evaluate, "--standardize=[]"]) == 0
@@ -546,7 +631,7 @@ def test_a_checkpoint_records_that_stereochemistry_was_ignored(place: Path, tmp_
 def test_a_damaged_file_of_options_in_a_run_is_one_paragraph(
     content: bytes, expected: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Path(shutil.copytree(place / "run", tmp_path / "run"))
+    run = _of_earlier_version(place / "run", tmp_path / "run")
     (run / "config.yaml").write_bytes(content)
     for command in ("predict", "embed", "evaluate", "explain"):
         assert main([command, str(run), str(place / "my.csv"), "--quiet"]) == 2

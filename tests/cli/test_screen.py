@@ -1,13 +1,16 @@
 """The best rows of a library: which ones, in which order, and after a kill."""
 
 import gzip
+import hashlib
 import io
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,8 @@ import pandas as pd
 import pytest
 
 from molweight.cli import main
+from molweight.cli._options._predict import parser
+from molweight.cli._screen_state import ScreenState
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +248,6 @@ def test_a_long_smiles_is_screened_into_a_file(place: Path, tmp_path: Path) -> N
 
 def test_the_help_states_the_numbers_of_the_code() -> None:
     from molweight.cli._candidates import _DRAWN, _FEW, _FEWEST, _TIMES
-    from molweight.cli._options._predict import parser
     from molweight.runs.internal import MOST_ROWS
 
     made = parser()
@@ -252,3 +256,39 @@ def test_the_help_states_the_numbers_of_the_code() -> None:
     assert f"at most twice as many or {_DRAWN}, or with auto at most {_FEW:,}" in text
     assert f"at most {MOST_ROWS}; limits memory" in text
     assert made.get_defaults().chunk_size == MOST_ROWS
+
+
+def test_a_state_is_read_back_and_so_is_that_of_an_earlier_version(tmp_path: Path) -> None:
+    (tmp_path / "library.smi").write_text("CCO\n")
+    library, output = str(tmp_path / "library.smi"), str(tmp_path / "o")
+    options = parser().parse_args([str(tmp_path), library, "--top=3", f"--output={output}"])
+    state = ScreenState.begin(options, "screening")
+    state.add([2, 4, 5], [["CCO", "é"], ["C", ""], ["CC", "x"]], np.array([0.1, np.nan, 1 / 3]), 3)
+    state.about = {"surrogate": "s", "best": [(0.5, 1, 2, ["CCO", "é"])]}
+    state.write(options, "screening")
+    path = tmp_path / "o.screening"
+    found = ScreenState.begin(options, "screening")
+    assert (found.done, found.rejected, found.kept) == (3, 1, state.kept)
+    assert found.about["best"] == [[0.5, 1, 2, ["CCO", "é"]]]
+    content = asdict(state)
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    assert json.loads(path.read_text()) == json.loads(json.dumps({**content, "sha256": digest}))
+    path.write_text(json.dumps({**content, "sha256": digest}))
+    assert ScreenState.begin(options, "screening").kept == state.kept
+    path.write_text(json.dumps({**content, "done": 2, "sha256": digest}))
+    assert ScreenState.begin(options, "screening").done == 0
+
+
+def test_a_large_state_is_written_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molweight.cli._screen_state._EVERY", 0.0)
+    options = parser().parse_args([str(tmp_path), "library.smi", "--top=100000", f"--output={tmp_path / 'o'}"])
+    rows = range(100_000)
+    state = ScreenState("key")
+    state.add(rows, [["C" * 40, str(row)] for row in rows], np.arange(100_000.0), 100_000)
+    began = time.monotonic()
+    due = state.write(options, "screening")
+    ended = time.monotonic()
+    assert due - ended > 5 * (ended - began)
+    stamp = (tmp_path / "o.screening").stat().st_mtime_ns
+    assert state.write(options, "screening", due) == due
+    assert (tmp_path / "o.screening").stat().st_mtime_ns == stamp

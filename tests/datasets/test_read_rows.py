@@ -14,6 +14,7 @@ from molweight.errors import DataError
 
 FRAME = pd.DataFrame({"id": ["7", "a b", ""], "smiles": ["CCO", "C1CC", "c1ccccc1"], "y": ["0.5", "", "1,5"]})
 ROWS = FRAME.to_numpy().tolist()
+_LONG = "CCN\n" * 70
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "parquet", "xlsx", "txt", "tab"])
@@ -72,8 +73,34 @@ def test_a_list_is_read_beyond_its_first_lines(tmp_path: Path) -> None:
     path = tmp_path / "mine.smi"
     path.write_text("\n".join("C" * n for n in range(1, 200)) + "\n\nCCO late name\n")
     rows = list(read_rows(path).rows)
-    assert rows[150] == (151, ["C" * 151])
-    assert rows[-1] == (201, ["CCO"])
+    assert rows[150] == (151, ["C" * 151, ""])
+    assert rows[-1] == (201, ["CCO", "late name"])
+
+
+@pytest.mark.parametrize("header", ["", "smiles\n"])
+@pytest.mark.parametrize("last", ["CCO M7", "CCO\tM7", "CCO |$_AV:;;$| M7"])
+def test_names_that_begin_late_are_kept(header: str, last: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.smi.gz").write_bytes(gzip.compress(f"{header}{_LONG}{last}\n".encode()))
+    table = read_rows(tmp_path / "mine.smi.gz")
+    rows = [cells for _, cells in table.rows]
+    assert (table.columns, rows[0]) == (["smiles", "name"], ["CCN", ""])
+    assert rows[-1] == [last[:-3], "M7"]
+
+
+def test_names_that_begin_late_on_standard_input_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, width in ((f"{_LONG}CCO M7\n", 2), (_LONG, 2), ("CCN\n" * 40, 1)):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        table = read_rows("-")
+        assert table.columns == ["smiles", "name"][:width]
+        assert [len(cells) for _, cells in table.rows] == [width] * text.count("\n")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{_LONG}CCO M7\n"))
+    assert list(read_rows("-").rows)[-1] == (71, ["CCO", "M7"])
+
+
+def test_a_long_list_without_names_has_one_column(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text(f"{_LONG}C1CC |c:1|\n")
+    table = read_rows(tmp_path / "mine.txt")
+    assert (table.columns, list(table.rows)[-1]) == (["smiles"], (71, ["C1CC |c:1|"]))
 
 
 def test_sd_files_give_every_value_of_any_record(tmp_path: Path) -> None:
