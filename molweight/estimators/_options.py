@@ -50,7 +50,7 @@ def checked(estimator: type, options: Mapping[str, Any]) -> dict[str, Any]:
     known = {key: item.default for key, item in inspect.signature(estimator).parameters.items()}
     for name in options:
         if name not in known:
-            raise ConfigError(
-                f"{estimator.__name__} has no parameter {name!r}{suggest(name, known)} See help({estimator.__name__})."
-            )
+            # The name of the option in a job resembles another parameter.
+            clause = "; it is called 'random_state' here." if name == "seed" else suggest(name, known)
+            raise ConfigError(f"{estimator.__name__} has no parameter {name!r}{clause} See help({estimator.__name__}).")
     return {**known, **options}

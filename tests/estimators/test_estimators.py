@@ -80,6 +80,8 @@ def test_defaults_are_those_of_the_job() -> None:
 def test_unknown_parameter_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no parameter 'epoch'; did you mean 'epochs'.* See help\(TapWeight"):
         TapWeightClassifier(epoch=3)
+    with pytest.raises(ConfigError, match=r"no parameter 'seed'; it is called 'random_state' here\. See help"):
+        TapWeightClassifier(seed=3)
 
 
 @pytest.mark.parametrize(
