@@ -179,10 +179,7 @@ class Partner:
         """
         mapped, kind = spec.transform.forward(labels), KINDS[spec.name].model
         if kind == "gaussian_process":
-            joined = isinstance(features, JoinedFeatures)
-            dense, counts = (features.dense(), features) if joined else _split(spec, features)
-            classes = spec.transform.classes
-            return cls(spec, task, GaussianProcess.fit(dense, counts, mapped, classes, seed=seed, weights=weights))
+            return cls(spec, task, _gaussian_process(spec, features, mapped, seed, weights))
         if network is not None and kind == "in_context":
             matrix = _matrix(features)
             return cls(spec, task, InContextModel.fit(network, task, matrix, mapped, seed=seed, weights=weights))
@@ -259,6 +256,16 @@ def _unpacked(packed: bytes) -> list[str]:
 def _classes(spec: PartnerSpec, task: Task) -> BoolArray:
     """Which targets are classes; those of a multiclass target are fitted one against the rest."""
     return np.ones_like(spec.transform.classes) if task == "multiclass" else spec.transform.classes
+
+
+def _gaussian_process(
+    spec: PartnerSpec, features: AnyArray | JoinedFeatures, labels: AnyArray, seed: int, weights: AnyArray | None
+) -> GaussianProcess:
+    """The process for transformed labels; it reads the counts of the few rows that it is fitted on."""
+    classes = spec.transform.classes
+    if isinstance(features, JoinedFeatures):
+        return GaussianProcess.fit(features.dense(), features, labels, classes, seed=seed, weights=weights)
+    return GaussianProcess.fit(*_split(spec, features), labels, classes, seed=seed, weights=weights)
 
 
 def _matrix(features: AnyArray | JoinedFeatures) -> AnyArray:
