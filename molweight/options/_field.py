@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args, get_origin
 
-import numpy as np
 
 from molweight.arguments import check_choice, check_kind
 from molweight.deprecation import new_names
@@ -103,9 +102,7 @@ def settle_fields(group: Any) -> None:
 
 def _plain(value: Any) -> Any:
     """The value as JSON would store it: NumPy's scalars and arrays, mappings and tuples as plain Python."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
+    if type(value).__module__ == "numpy":  # not imported here: the help texts do without it
         return _plain(value.tolist())
     if isinstance(value, Mapping):
         return {_plain(key): _plain(part) for key, part in value.items()}
