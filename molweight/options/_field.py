@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args, get_origin
 
-
 from molweight.arguments import check_choice, check_kind
 from molweight.deprecation import new_names
 from molweight.errors import OptionError
