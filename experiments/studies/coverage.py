@@ -20,7 +20,7 @@ RESULTS: Final = Path(__file__).parents[1] / "results"
 FILES: Final = (
     "ace/results.jsonl",
     "adme/results.jsonl",
-    "peers_minimol.jsonl",
+    "peers_minimol/results.jsonl",
     "peers/results.jsonl",
     "activity/results.jsonl",
     "honest_estimate.jsonl",
