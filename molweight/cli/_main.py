@@ -158,8 +158,20 @@ def _carry_out(arguments: list[str]) -> int:
                 raise  # the other processes are waiting for this one
             _LOG.warning("%s Restarting the command.", str(error).partition(" It was removed")[0])
             status = _dispatch(arguments)
+        except RuntimeError as error:
+            interrupt = _interrupt_before(error)
+            if interrupt is None:
+                raise
+            raise interrupt from None
         sys.stdout.flush()  # flushed here, so that a full disk can be reported
     return status
+
+
+def _interrupt_before(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt that an error followed, if any: joblib fails to stop a pool whose thread is just being started."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error
 
 
 def _close_output() -> None:

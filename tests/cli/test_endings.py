@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,7 +17,8 @@ import pytest
 
 from molweight import datasets
 from molweight.cli import main
-from molweight.errors import DataError
+from molweight.cli._main import _interrupt_before
+from molweight.errors import DataError, Interrupted
 from molweight.storage import csv_cell, partial_name, write_file
 
 MOLECULES = "\n".join(["smiles,y", *(f"{'C' * (1 + n % 9)}{'O' * (n % 3)}N,{n % 7}.5" for n in range(40))])
@@ -107,6 +109,23 @@ def _with_workers(here: Path) -> "subprocess.Popen[str]":
         time.sleep(0.1)
     assert process.poll() is None, process.communicate()
     return process
+
+
+def _interrupted_start() -> None:
+    try:
+        raise Interrupted(signal.SIGTERM)
+    finally:
+        threading.Thread().join()
+
+
+def test_an_error_that_follows_an_interrupt_is_an_interrupt() -> None:
+    """joblib cannot stop a pool whose thread has not started: 'cannot join thread before it is started'."""
+    with pytest.raises(RuntimeError, match="before it is started") as caught:
+        _interrupted_start()
+    found = _interrupt_before(caught.value)
+    assert isinstance(found, Interrupted)
+    assert found.status == 128 + signal.SIGTERM
+    assert _interrupt_before(RuntimeError("another error")) is None
 
 
 @pytest.mark.usefixtures("two_cores")
