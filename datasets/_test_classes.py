@@ -20,11 +20,12 @@ from molweight.errors import DataError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 
-__all__ = ["check_test_classes", "class_targets", "conflicting_classes", "with_train_classes"]
+__all__ = ["check_test_classes", "class_targets", "conflicting_classes", "with_train_classes", "without_truth_values"]
 
 _LOG: Final = logging.getLogger(__name__)
 _PLAIN: Final[Mapping[str, int]] = {"0": 0, "1": 1, "false": 0, "true": 1}
 """Classes of a training table that is written without words or other numbers."""
+_TRUTH: Final = ("true", "false")
 _REMEDY: Final = (
     "Correct it, leave the cell empty where the label is missing, or treat such labels as missing with "
     f"{mention('on_error', 'nan')}."
@@ -84,6 +85,40 @@ def with_train_classes(
                 raise DataError(f"{message}. {_REMEDY}")
             _LOG.warning("%s; such labels are treated as missing", message)
         frame[target] = np.array([text or "" for text in found], dtype=object)[codes]
+    return replace(table, frame=frame)
+
+
+def without_truth_values(table: TextTable, train: MoleculeDataset | TrainLabels, *, lenient: bool = False) -> TextTable:
+    """A test table in which no target that is a number holds ``true`` or ``false``, which would be read as 1 and 0.
+
+    Args:
+        table: The test table.
+        train: The training table, or its labels.
+        lenient: Whether such labels are missing labels instead of being refused.
+
+    Returns:
+        The table, with empty cells in place of such labels.
+
+    Raises:
+        DataError: If there is such a label; the message names row and column.
+    """
+    frame, classes = table.frame.copy(), class_targets(train)
+    for target in train.target_names:
+        column = source_column(table, target)
+        if target in classes or column not in table.columns:
+            continue
+        texts = np.array(table.cells(column), dtype=object)
+        truth = np.array([text.strip().lower() in _TRUTH for text in texts], dtype=bool)
+        if truth.any():
+            first = int(truth.argmax())
+            message = (
+                f"{table.source}, {table.place(first, column)}: {texts[first]!r} is no label, because the target "
+                f"{target!r} of {train.name} is a number"
+            )
+            if not lenient:
+                raise DataError(f"{message}. {_REMEDY}")
+            _LOG.warning("%s; such labels are treated as missing", message)
+            frame[column] = np.where(truth, "", texts)
     return replace(table, frame=frame)
 
 

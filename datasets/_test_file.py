@@ -21,7 +21,12 @@ from molweight.datasets._replicates import Duplicated, Measurements, groups_of, 
 from molweight.datasets._row_numbers import ROW_NUMBER, row_numbers
 from molweight.datasets._splits import Request, Splits
 from molweight.datasets._table import TextTable
-from molweight.datasets._test_classes import check_test_classes, class_targets, with_train_classes
+from molweight.datasets._test_classes import (
+    check_test_classes,
+    class_targets,
+    with_train_classes,
+    without_truth_values,
+)
 from molweight.datasets._test_units import in_train_units
 from molweight.datasets._train_labels import TrainLabels
 from molweight.errors import ConfigError, DataError, Message, mention
@@ -61,7 +66,9 @@ def read_test_file(
     smiles = reading.get("smiles") or find_smiles(table)
     table, said = without_descriptions(table, smiles)
     table = replace(table, notes=(*table.notes, *said))
-    table = with_train_classes(table, smiles, train, options.decimal, lenient=options.on_error == "nan")
+    lenient = options.on_error == "nan"
+    table = with_train_classes(table, smiles, train, options.decimal, lenient=lenient)
+    table = without_truth_values(table, train, lenient=lenient)
     names = [name for name in train.target_names if _labelled(table, name, options.decimal)]
     found = from_table(table, smiles, names, options)
     for name in found.codes:

@@ -128,6 +128,16 @@ def test_words_are_no_labels_of_a_numeric_target(tmp_path: Path) -> None:
         read(tmp_path, train, ["active", "inactive", "active"])
 
 
+@pytest.mark.parametrize("cells", [["TRUE", "FALSE", ""], ["3", "true", "0"], ["1", "false", "0"]])
+def test_truth_values_are_no_labels_of_a_numeric_target(cells: list[str], tmp_path: Path) -> None:
+    train = train_on(tmp_path, [0.5, 1.5, 2.5])
+    word = next(cell for cell in cells if cell.lower() in ("true", "false"))
+    with pytest.raises(DataError, match=rf"column 'y'.*: '{word}' is no label, because the target 'y' .* is a number"):
+        read(tmp_path, train, cells)
+    known = [None if cell.lower() in ("true", "false", "") else int(cell) for cell in cells]
+    assert read(tmp_path, train, [*cells, "4"], on_error="nan") == [*known, 4]
+
+
 def test_rows_that_describe_the_columns_are_no_labels(tmp_path: Path) -> None:
     rows = [f"{'C' * (n + 1)}O,{n}.5,{'high' if n % 2 else 'low'}" for n in range(30)]
     head = "smiles,y,kind\n,mg/l,category\n"
