@@ -45,11 +45,11 @@ class Stopped(Exception):  # noqa: N818 - it ends the work from outside
 class StopAfter(Callback):
     """Stops a fit when a stage has done something: by default, when the first member is finished."""
 
-    def __init__(self, stage: str = "member-1") -> None:
-        self.stage = stage
+    def __init__(self, stage: str = "member-1", step: int = 0) -> None:
+        self.stage, self.step = stage, step
 
     def log(self, stage: str, step: int, record: Any) -> None:
-        if stage == self.stage:
+        if stage == self.stage and step >= self.step:
             raise Stopped
 
 
@@ -153,10 +153,9 @@ def test_a_finetuning_that_a_limit_ended_is_not_continued_after_an_interruption(
     many: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset, tmp_path: Path
 ) -> None:
     job, follower = replace(many, members=1, init="scratch", weighting="none"), Follower()
-    now = time.monotonic()
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-        first = Session(tmp_path, callbacks=[LateClock(patch, last=1)], deadline=now, seconds=0.0)
-        fit(job, table, roles, corpus, session=first)
+    now, stop = time.monotonic(), StopAfter("finetune", step=1)
+    with pytest.raises(Stopped):
+        fit(job, table, roles, corpus, session=Session(tmp_path, callbacks=[stop], deadline=now, seconds=0.0))
     later = Session(tmp_path, callbacks=[follower], deadline=now + 1000)
     fit(job, table, roles, corpus, session=later)
     assert follower.seen == [("finetune", 1)]
