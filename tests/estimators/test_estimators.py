@@ -508,6 +508,21 @@ def test_embedder_starts_from_the_shipped_checkpoint_unless_pretraining_is_descr
     assert MoleculeEmbedder(device="cpu", corpus=np.array(SMILES)).job().init == "pretrain"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", np.int64(256)),
+        ("batch_size", None),
+        ("corpus_size", np.int32(10_000)),
+        ("corpus", np.str_("zinc")),
+        ("encoder", np.str_("gin")),
+        ("objectives", list(Job().objectives)),
+    ],
+)
+def test_a_default_is_recognised_in_any_type(name: str, value: Any) -> None:
+    assert MoleculeEmbedder(device="cpu", **{name: value}).job().init == "gin_zinc"
+
+
 def test_embedder_takes_the_encoder_of_a_checkpoint() -> None:
     """By hand: the shipped encoder, its statistics those of the molecules, its vectors."""
     embedder = MoleculeEmbedder(device="cpu").fit(SMILES)
