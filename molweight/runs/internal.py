@@ -8,7 +8,7 @@ from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, features_of, featurised
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
-from molweight.runs._learned_labels import LearnedLabels
+from molweight.runs._learned_labels import LearnedLabels, trains_encoder
 from molweight.runs._load import restore
 from molweight.runs._manifest import begin_manifest, extend_manifest, files_of_run
 from molweight.runs._model_card import data_card, molecules_digest
@@ -54,5 +54,6 @@ __all__ = [
     "run_folder",
     "spread_of",
     "surrogate_features",
+    "trains_encoder",
     "written_alone",
 ]
