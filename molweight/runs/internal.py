@@ -3,7 +3,7 @@
 from molweight.runs._ahead import ahead
 from molweight.runs._archive import MODEL, RunParts
 from molweight.runs._checkpoint import CHECKPOINT, checkpoints_at_hand, find_checkpoint, is_shipped, learned_labels
-from molweight.runs._claim import OTHER_OUTPUT, claimed_checkpoint, claimed_run, refuse_busy, written_alone
+from molweight.runs._claim import OTHER_OUTPUT, claimed_checkpoint, claimed_run, locked, refuse_busy, written_alone
 from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, features_of, featurised
 from molweight.runs._finetuning import Finetuning
@@ -47,6 +47,7 @@ __all__ = [
     "format_estimate",
     "is_shipped",
     "learned_labels",
+    "locked",
     "molecules_digest",
     "plot_weights",
     "refuse_busy",

@@ -203,8 +203,8 @@ def _labels(checkpoint: Checkpoint, init: str) -> tuple[LearnedLabels, ...]:
     except UnknownNameError as error:
         raise ConfigError(
             f"{mention('init', init)} was pretrained with an objective or weighting that is not available, so it "
-            f"cannot be checked whether it was trained on labels that are held out: {error} If a plug-in registers it, give "
-            "--plugin MODULE; in Python, import it first."
+            "cannot be checked whether it was trained on labels that are held out: "
+            f"{error} If a plug-in registers it, give --plugin MODULE; in Python, import it first."
         ) from error
 
 
