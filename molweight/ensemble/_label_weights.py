@@ -73,7 +73,7 @@ def weighted_score(metric: str, labels: AnyArray, predicted: AnyArray, weights: 
 
 
 def _as_skill(metric: str) -> tuple[str, float, float]:
-    """The metric, factor and constant that give :func:`molweight.datasets.skill`."""
+    """The metric, factor and constant that give the skill, by which targets with different metrics are averaged."""
     return ("roc_auc", 2.0, -1.0) if metric in OF_CLASSES else ("scaled_rmse", -1.0, 1.0)
 
 
