@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from molweight.datasets._class_words import class_words, is_class_word, present_cells
+from molweight.datasets._class_words import class_words, is_class_word, present_cells, unused_words
 from molweight.datasets._columns import ColumnReport, listed
 from molweight.datasets._formulas import formulas_said
 from molweight.datasets._label_columns import BadCell, complaint, read_labels
@@ -189,12 +189,17 @@ def single_class(table: TextTable, reports: Sequence[ColumnReport], task: Task |
         if report.kind not in kinds:
             continue
         codes, texts = table.distinct(report.name)
-        words = class_words(present_cells(texts)).shown
+        present = present_cells(texts)
+        words = class_words(present).shown
         if len(words) == 1 and is_class_word(words[0]):
             rows = sum(texts[code].casefold() == words[0].casefold() for code in codes)
+            unused = "".join(
+                f"{note}: if that is the other class, write another word. "
+                for note in unused_words(codes, texts, present)
+            )
             return (
-                f"column {report.name!r}: all {rows} labels are {words[0]!r}, but a classifier needs both classes. Add "
-                f"molecules of the other class, or name the label columns: {mention('targets', [...])}."
+                f"column {report.name!r}: all {rows} labels are {words[0]!r}, but a classifier needs both classes. "
+                f"{unused}Add molecules of the other class, or name the label columns: {mention('targets', [...])}."
             )
     return ""
 

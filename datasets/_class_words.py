@@ -129,19 +129,21 @@ def class_words(cells: Sequence[str]) -> ClassWords:
 def present_cells(texts: Sequence[str]) -> list[str]:
     """The distinct cells of a column that are not missing.
 
-    ``none`` and ``null`` are missing among numbers and next to ``active`` or ``inactive``, ``yes`` or ``no`` ..., and a
-    class among other words.
+    ``none`` and ``null`` are missing among numbers, next to a known pair of classes, and next to one of two known
+    classes alone, and a class among other words.
 
     Example:
         >>> present_cells(["none", "mild", "severe", "NA"]), present_cells(["None", "1.5"])
         (['none', 'mild', 'severe'], ['1.5'])
+        >>> present_cells(["Active", "None", "Inactive"]), present_cells(["agonist", "antagonist", "none"])
+        (['Active', 'Inactive'], ['agonist', 'antagonist', 'none'])
     """
     present = [text for text in texts if not is_missing(text)]
     if len(present) == len(texts) or not any(text.casefold() in _NO_CLASS for text in texts):
         return present
     words = class_words(present).words
-    of_two = len(words) <= 2 and any(word in _POSITIVE or word in _NEGATIVE for word in words)  # noqa: PLR2004 - classes
-    if not words or of_two or known_pair(words) or read_numbers([*words]).readable.any():
+    alone = len(words) == 1 and is_class_word(words[0])
+    if not words or alone or known_pair(words) or read_numbers([*words]).readable.any():
         return present
     return [text for text in texts if not is_missing(text) or text.casefold() in _NO_CLASS]
 

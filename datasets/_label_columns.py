@@ -353,14 +353,18 @@ def _chosen_class(name: str, codes: Int64Array, texts: list[str], chosen: str) -
         numeric = is_number(text) and is_number(chosen)
         return text.casefold() == chosen.casefold() or (numeric and float(text) == float(chosen))
 
-    present = {text for text in present_cells(texts) if not is_inconclusive(text)}
+    cells = present_cells(texts)
+    present = {text for text in cells if not is_inconclusive(text)}
     values = [float(same(text)) if same(text) or text in present else math.nan for text in texts]
     others = sorted({text for text, value in zip(texts, values, strict=True) if value == 0})
     more = ", ..." if len(others) > 6 else ""  # noqa: PLR2004 - likewise
-    note = f"{chosen!r} is class 1, {', '.join(map(repr, others[:6]))}{more} class 0"
+    notes = (
+        f"{chosen!r} is class 1, {', '.join(map(repr, others[:6]))}{more} class 0",
+        *unused_words(codes, texts, cells),
+    )
     signs, classes = np.zeros(len(codes), np.int8), (f"{', '.join(others[:6])}{more}", chosen)
     known = {text: int(value) for text, value in zip(texts, values, strict=True) if not math.isnan(value)}
-    return LabelColumn(name, np.array(values)[codes], signs, classes, known, notes=(note,))
+    return LabelColumn(name, np.array(values)[codes], signs, classes, known, notes=notes)
 
 
 def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:

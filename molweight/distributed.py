@@ -33,6 +33,7 @@ __all__ = [
     "alone",
     "each",
     "gather",
+    "of_first",
     "own_folder",
     "part",
     "share_file",
@@ -170,6 +171,24 @@ def share_file(path: Path) -> None:
     if len(data):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data.numpy().tobytes())
+
+
+def of_first(value: float) -> float:
+    """The value that the first process has; all processes must call this.
+
+    For decisions that depend on a clock: processes that decided differently would wait for each other in vain.
+
+    Args:
+        value: A number, such as a time.
+
+    Example:
+        >>> of_first(1.5)  # a single process
+        1.5
+    """
+    found = team()
+    if found is None:
+        return value
+    return float(_summed(torch.tensor([value if found.rank == 0 else 0.0], dtype=torch.float64)))
 
 
 def spread(whole: Tensor) -> Tensor:

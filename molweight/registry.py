@@ -1,5 +1,6 @@
 """Registries of objectives, encoders, weightings, solvers and datasets."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
@@ -80,6 +81,7 @@ class Registry(Generic[T]):
         self._group = group
         self._base, self._check, self._given = base, check, given
         self._items: dict[str, T] = {}
+        self._imported: dict[str, str] = {}
         _registries.add(self)
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -96,6 +98,7 @@ class Registry(Generic[T]):
 
         def decorate(item: T) -> T:
             self._add(name, item)
+            self._imported[name] = _running_module()
             return item
 
         return decorate
@@ -140,8 +143,15 @@ class Registry(Generic[T]):
         return sorted(self._items)
 
     def modules(self) -> set[str]:
-        """Names of the modules that define the registered objects, without those of entry points not loaded yet."""
-        return {module for item in self._items.values() for module, _ in _origin(item)}
+        """Names of the modules whose import registers the objects, without those of entry points not loaded yet.
+
+        For objects that a script or a notebook registers, and for those of entry points, the modules that define them.
+        """
+        found: set[str] = set()
+        for name, item in self._items.items():
+            module = self._imported.get(name, "")
+            found |= {module} if module and module not in _MAIN else {origin for origin, _ in _origin(item)}
+        return found
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, sorted."""
@@ -197,12 +207,20 @@ _registries: Final = WeakSet[Registry[Any]]()
 
 
 def registering_modules() -> list[str]:
-    """Modules of others that define registered objects and that another process can import, sorted.
+    """Modules of others that register objects and that another process can import, sorted.
 
     Entry points that are not loaded yet are not included: every process finds them.
     """
     found = {module for registry in _registries for module in registry.modules()}
     return sorted(name for name in found if name.partition(".")[0] != "molweight" and name not in _MAIN)
+
+
+def _running_module() -> str:
+    """Name of the module whose top-level code is running, i.e. being imported or run as a script; empty if none is."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return "" if frame is None else str(frame.f_globals.get("__name__", ""))
 
 
 def _same_definition(old: object, new: object) -> bool:

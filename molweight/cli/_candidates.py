@@ -115,6 +115,7 @@ def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, st
     for chunk in chunks:
         scored.append(score(chunk))
         best.add(chunk.rows, chunk.cells, scored[-1], options.top)
+    best.settle()
     read = _reader(options, run, table)
     features, scores = read(sample.records), np.concatenate(scored)
     known = ~np.isnan(scores) & ~np.isnan(features[:, 0])
@@ -176,6 +177,7 @@ def _rank(options: Namespace, run: Run, table: MoleculeRows, state: ScreenState)
     for part, scores in ahead(_parts(islice(records, state.done, None)), work):
         state.add([row for row, _ in part], [cells for _, cells in part], scores, state.about["most"])
         due = state.write(options, CANDIDATES, due)
+    state.settle()
     state.about.update(ranked=True, surrogate="")
     state.write(options, CANDIDATES)
 

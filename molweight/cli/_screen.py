@@ -57,6 +57,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
     for chunk in stream(options, run, rest):
         state.add(chunk.rows, chunk.cells, score(chunk), options.top)
         due = state.write(options, _STATE, due)
+    state.settle()
     state.write(options, _STATE)
     say(options, _summary(state, chosen))
     blank: Counter[str] = Counter()

@@ -23,6 +23,9 @@ _EVERY: Final = 5.0
 """Minimum seconds between writes of the state."""
 _PAUSE: Final = 10
 """Minimum time between writes, in durations of the last write: a state of many rows takes seconds to write."""
+_SURPLUS: Final = 1_000
+"""Minimum number of rows above the number to keep at which the best ones are chosen, because sorting many rows after
+every chunk takes long."""
 _IGNORED: Final = ("config", "output", "quiet", "chunk_size", "device", "plugin", "trust", "safe_csv")
 """Options that do not change which rows are kept."""
 
@@ -38,7 +41,7 @@ class ScreenState:
         key: Fingerprint of the run, the input and the options.
         done: Number of rows read.
         rejected: Number of these without a score.
-        kept: The best rows, best first.
+        kept: The best rows, best first, after :meth:`settle`; before that, also rows that later ones have displaced.
         about: Further data needed to continue, as JSON values.
     """
 
@@ -47,6 +50,11 @@ class ScreenState:
     rejected: int = 0
     kept: list[Kept] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Start with the number of rows to keep and the lowest score among them unknown."""
+        self._most: int | None = None
+        self._least: float | None = None
 
     @classmethod
     def begin(cls, options: Namespace, name: str) -> "ScreenState":
@@ -68,7 +76,7 @@ class ScreenState:
         return cls(**{**found, "kept": [(*item,) for item in found["kept"]]})
 
     def add(self, rows: Sequence[int], cells: Sequence[list[str]], scores: AnyArray, most: int) -> None:
-        """Add rows, and keep the best ones; the first ones among equal scores.
+        """Add rows, of which :meth:`settle` keeps the best ones; the first ones among equal scores.
 
         Args:
             rows: Their numbers.
@@ -78,13 +86,20 @@ class ScreenState:
         """
         known = np.flatnonzero(~np.isnan(scores))
         self.rejected += len(scores) - len(known)
-        if len(self.kept) >= most:
-            known = known[scores[known] > self.kept[-1][0]]
-        places = known.tolist()
-        new = [(float(scores[place]), self.done + place, rows[place], cells[place]) for place in places]
+        if self._least is not None:
+            known = known[scores[known] > self._least]
+        self.kept += [(float(scores[at]), self.done + at, rows[at], cells[at]) for at in known.tolist()]
         self.done += len(rows)
-        if new:
-            self.kept = sorted([*self.kept, *new], key=lambda item: (-item[0], item[1]))[:most]
+        self._most = most
+        if len(self.kept) >= most + max(_SURPLUS, most // 4):
+            self.settle()
+
+    def settle(self) -> None:
+        """Sort the rows that were added, and keep only the best ones."""
+        if self._most is None:
+            return
+        self.kept = sorted(self.kept, key=lambda item: (-item[0], item[1]))[: self._most]
+        self._least = self.kept[-1][0] if len(self.kept) == self._most else None
 
     def write(self, options: Namespace, name: str, due: float = 0.0) -> float:
         """Write the state, unless it was written recently or the screening cannot be resumed.
@@ -100,6 +115,7 @@ class ScreenState:
         path, began = state_path(options, name), time.monotonic()
         if path is None or began < due:
             return due
+        self.settle()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, self._sealed())
         ended = time.monotonic()

@@ -52,6 +52,8 @@ def draw_problem(
 ) -> Problem:
     """Draw one batch per loss, with the batch sizes of the job's solves; the models are copied.
 
+    The task's own molecules (``align_on``) are as many as in a step, because no system is solved on them.
+
     Args:
         job: Sizes and seed.
         run: A run; only the structure and buffers of its models are used, not their parameters.
@@ -73,7 +75,7 @@ def draw_problem(
     pretrainer, predictor = copy.deepcopy(run.model).to(dtype), copy.deepcopy(run.task.model).to(dtype)
     seed = int(generator_for(job.seed, "check dropout").integers(2**31))
     own = run.corpus.own
-    mixed = None if own is None else drawn(own.data, "own", range(len(own.data)), job.solve_batch_size)
+    mixed = None if own is None else drawn(own.data, "own", range(len(own.data)), job.batch_size)
     sizes = {"corpus": unlabelled.num_graphs, "train": train.num_graphs, "meta": meta.num_graphs}
     return Problem(
         pretrainer.draw(unlabelled, torch.Generator(device).manual_seed(job.seed), parts),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from molweight.distributed import of_first
 from molweight.ensemble._partner_kinds import MINIMOL, OF_VECTORS
 from molweight.ensemble._profile import PROFILE, profile_seconds, profile_tables
 from molweight.ensemble._recipe import Recipe
@@ -31,10 +32,10 @@ def affordable(recipe: Recipe, data: MoleculeDataset, seconds: float | None) -> 
     if seconds is None:
         return recipe
     if any(name in OF_VECTORS for name in recipe.partners):
-        needed = column_seconds(data, feature_set(MINIMOL).spec)
+        needed = of_first(column_seconds(data, feature_set(MINIMOL).spec))
         recipe = _within(recipe, OF_VECTORS, "the vectors of MiniMol", needed, seconds)
     if PROFILE in recipe.partners:
-        needed = profile_seconds(profile_tables(recipe.sources, data), recipe.profile_features)
+        needed = of_first(profile_seconds(profile_tables(recipe.sources, data), recipe.profile_features))
         recipe = _within(recipe, (PROFILE,), "models of the auxiliary tables", needed, seconds)
     return recipe
 

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 
 from molweight.arrays import AnyArray, Indices, Int8Array
-from molweight.datasets import score
 from molweight.datasets.internal import bounds_of, exact_labels, higher_is_better, metrics_of, ogb_metric
 from molweight.ensemble._balance import Balance, has_rare_class
 from molweight.ensemble._bounds import one_sided_bounds, violated
 from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
-from molweight.ensemble._label_weights import relative_weights
+from molweight.ensemble._label_weights import relative_weights, weighted_score
 from molweight.ensemble._partner_kinds import KINDS, partner_features
 from molweight.ensemble._partners import Partner, PartnerSpec
 from molweight.ensemble._profile import PROFILE
@@ -188,7 +187,7 @@ class PartnerData:
         return ",".join(CLASS if own == "classification" else asked for own in self._tasks())
 
     def choose_transforms(self, folds: Sequence[Indices], metric: str, truth: AnyArray) -> tuple[str, dict[str, float]]:
-        """For each target, the label transform with which small boosted trees score best out of fold.
+        """For each target, the label transform with which small boosted trees score best out of fold, by weight.
 
         Without trees among the partners, the first partner is used instead. A target with unskewed labels is not
         transformed. If no target is skewed, or there are no features, nothing is tried.
@@ -211,15 +210,16 @@ class PartnerData:
         predictions = [self.out_of_fold(trial, ",".join(kinds), folds, _TRIAL_ROUNDS) for kinds in (plain, other)]
         chosen = list(plain)
         for at, own in enumerate(metrics_of(ogb_metric(metric) or metric, len(plain))):
-            before, after = (score(own, truth[:, at], values[:, at]).value for values in predictions)
+            column = slice(at, at + 1)
+            before, after = (self._score(own, truth[:, column], values[:, column], column) for values in predictions)
             sign = 1.0 if higher_is_better(own) else -1.0
             chosen[at] = other[at] if sign * after > sign * before else plain[at]
         words = ["none", "+".join(sorted(set(other) - {CLASS, "none"}))]
-        tried = {word: score(metric, truth, values).value for word, values in zip(words, predictions, strict=True)}
+        tried = {word: self._score(metric, truth, values) for word, values in zip(words, predictions, strict=True)}
         return ",".join(chosen), tried
 
     def choose_balance(self, folds: Sequence[Indices], metric: str, truth: AnyArray) -> tuple[str, dict[str, float]]:
-        """The treatment of rare classes with which small boosted trees score best out of fold.
+        """The treatment of rare classes with which small boosted trees score best out of fold, by weight.
 
         Args:
             folds: Positions of each fold.
@@ -236,10 +236,15 @@ class PartnerData:
         kind, tried = self.kind_of("none"), {}
         for balance in _TRIED:
             values = replace(self, balance=balance).out_of_fold(trial, kind, folds, _TRIAL_ROUNDS)
-            tried[balance] = score(metric, truth, values).value
+            tried[balance] = self._score(metric, truth, values)
         sign = 1.0 if higher_is_better(metric) else -1.0
         better = sign * (tried["weights"] - tried["none"]) > _GAIN
         return "weights" if better else "none", tried
+
+    def _score(self, metric: str, truth: AnyArray, predicted: AnyArray, columns: slice = slice(None)) -> float:
+        """The score of some targets, in which labels count by their weights, as in training."""
+        weights = None if self.weights is None else np.broadcast_to(self.weights, self.labels.shape)[:, columns]
+        return weighted_score(metric, truth, predicted, weights)
 
     def _readers(self) -> list[str]:
         """Names of the partners that have features to read."""

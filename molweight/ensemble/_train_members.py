@@ -15,6 +15,7 @@ from joblib import cpu_count, delayed, parallel_config
 from torch import Tensor
 
 from molweight.arrays import Indices
+from molweight.distributed import of_first
 from molweight.ensemble._fit_member import Schedule, TrainingSet, fit_member
 from molweight.ensemble._member import Member
 from molweight.graphs.internal import shielded, watched_pool
@@ -117,7 +118,7 @@ def _affordable(job: MemberJob, device: torch.device, seconds: float) -> int:
     started = time.perf_counter()
     fit_member(member, job.training, few, short, seed=job.seed, device=device)
     each = (time.perf_counter() - started) * len(rows) / len(few)
-    epochs = max(1, int(seconds / max(each, 1e-9)))
+    epochs = max(1, int(seconds / max(of_first(each), 1e-9)))
     if epochs >= planned:
         return planned
     _LOG.warning("finetuning: only %d of %d epochs per member, because of the time limit", epochs, planned)

@@ -18,7 +18,7 @@ from molweight.estimators._labels import encode_classes, numbers
 from molweight.estimators._options import signature, with_signature
 from molweight.estimators._state import dump_encoder, load_encoder
 from molweight.graphs import Featuriser, MoleculeDataset, featurize
-from molweight.options import EncoderOptions, PretrainingOptions
+from molweight.options import EncoderOptions, Job, PretrainingOptions
 from molweight.options.internal import INITS, SHIPPED, option_names
 from molweight.runs import read_checkpoint
 from molweight.training import generic_pretraining
@@ -28,13 +28,10 @@ __all__ = ["MoleculeEmbedder"]
 
 _BATCH = 512
 
-_SIGNATURE: Final = signature(task=None, init=None, members=1, **OWN_OPTIONS)
-
 _PRETRAINING: Final = tuple(
-    ({*option_names(EncoderOptions), *option_names(PretrainingOptions)} - {"init", "pretrain_seed", "stereo"})
-    | {"corpus", "corpus_size"}
+    {*option_names(EncoderOptions), *option_names(PretrainingOptions)} - {"init", "pretrain_seed", "stereo"}
 )
-"""Parameters of pretraining: if one is set, a new encoder is pretrained."""
+"""Options of pretraining: if one of them or the corpus is set, a new encoder is pretrained."""
 
 
 class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MoleculeEstimator):
@@ -71,7 +68,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
     _built: tuple[str, dict[str, Any], str]
     """Name, options and device of the encoder."""
 
-    @with_signature(_SIGNATURE)
+    @with_signature(signature(task=None, init=None, members=1, **OWN_OPTIONS))
     def __init__(self, **options: Any) -> None:
         """Store the parameters unchanged; they are checked by ``fit``."""
         super().__init__(**options)
@@ -151,10 +148,15 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         return super()._init() or ("pretrain" if self._sets_pretraining() else SHIPPED)
 
     def _sets_pretraining(self) -> bool:
-        defaults = {name: _SIGNATURE.parameters[name].default for name in _PRETRAINING}
         given = {name: getattr(self, name) for name in _PRETRAINING}
-        # check the type first: comparing an array of SMILES with a name fails
-        return not all(type(given[name]) is type(known) and given[name] == known for name, known in defaults.items())
+        # A job converts values of NumPy and lists, so that an explicit default is recognised.
+        job = Job(**{name: value for name, value in given.items() if value is not None})
+        if any(getattr(job, name) != getattr(Job(), name) for name in _PRETRAINING):
+            return True
+        # Check the type first: comparing an array of SMILES with a name fails.
+        named = isinstance(self.corpus, str) and self.corpus == OWN_OPTIONS["corpus"]
+        whole = isinstance(self.corpus_size, int | np.integer) and self.corpus_size == OWN_OPTIONS["corpus_size"]
+        return not (named and whole)
 
     def _as_learned(self, data: MoleculeDataset) -> MoleculeDataset:
         """The molecules without stereochemistry if the job ignores it, or the checkpoint that is used unchanged."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from molweight.deprecation import moved_names
 from molweight.features import _sets  # noqa: F401 - they register themselves
-from molweight.features._feature_set import FeatureSet, available, feature_matrix, feature_names, get, register
+from molweight.features._feature_set import FeatureSet, available, get, register
+from molweight.features._matrix import feature_matrix, feature_names
 from molweight.features._standardiser import Standardiser
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Names that other packages of molweight use; not public: they change without notice."""
 
-from molweight.features._feature_set import (
+from molweight.features._matrix import (
     COLUMN_PREFIX,
     check_features,
     feature_columns,

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.arrays import BoolArray, FloatArray, Int64Array
+from molweight.arrays import AnyArray, BoolArray, FloatArray
 from molweight.errors import UnknownNameError
 
 __all__ = ["resampled_metric"]
@@ -17,7 +17,7 @@ _LEAST_VALUES: Final = 3
 _MANY: Final = 100
 
 
-def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
+def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> FloatArray:
     """Values of a metric for one task, one per resample.
 
     Equal to scoring the molecules of each resample, repeated as often as they occur in it.
@@ -26,7 +26,7 @@ def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, coun
         metric: ``"roc_auc"``, ``"prc_auc"``, ``"ap"``, ``"rmse"``, ``"mae"``, ``"scaled_rmse"`` or ``"r2"``.
         truth: ``n`` labels, none missing.
         predicted: ``n`` predictions.
-        counts: How often each molecule occurs in each resample, ``draws x n``.
+        counts: How often each molecule occurs in each resample, ``draws x n``; or weights with a mean of 1.
 
     Returns:
         One value per resample; NaN for one that cannot be scored because it is empty or has a single class, or, if the
@@ -46,15 +46,15 @@ def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, coun
         return _METRICS[metric](truth.astype(np.float64), predicted.astype(np.float64), counts)
 
 
-def _rmse(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
+def _rmse(truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> FloatArray:
     return np.asarray(np.sqrt(counts @ (truth - predicted) ** 2 / counts.sum(axis=1)))
 
 
-def _mae(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
+def _mae(truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> FloatArray:
     return np.asarray(counts @ np.abs(truth - predicted) / counts.sum(axis=1))
 
 
-def _variance(truth: FloatArray, counts: Int64Array) -> FloatArray:
+def _variance(truth: FloatArray, counts: AnyArray) -> FloatArray:
     """Variance of the labels in each resample; NaN if they are constant, or too few to estimate it."""
     total = counts.sum(axis=1)
     centred = truth - truth.mean()
@@ -63,7 +63,7 @@ def _variance(truth: FloatArray, counts: Int64Array) -> FloatArray:
     return np.where(enough & (variance > 1e-12 * centred.var()), variance, np.nan)
 
 
-def _varied(truth: FloatArray, counts: Int64Array) -> BoolArray:
+def _varied(truth: FloatArray, counts: AnyArray) -> BoolArray:
     """Which resamples have three distinct labels, or two if there are no more."""
     values, place, sizes = np.unique(truth, return_inverse=True, return_counts=True)
     if len(truth) >= _MANY and 2 * np.sort(sizes)[-2:].sum() <= len(truth):
@@ -73,15 +73,15 @@ def _varied(truth: FloatArray, counts: Int64Array) -> BoolArray:
     return np.asarray(distinct >= min(len(values), _LEAST_VALUES))
 
 
-def _scaled_rmse(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
+def _scaled_rmse(truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> FloatArray:
     return np.asarray(_rmse(truth, predicted, counts) / np.sqrt(_variance(truth, counts)))
 
 
-def _r2(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
+def _r2(truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> FloatArray:
     return np.asarray(1 - _rmse(truth, predicted, counts) ** 2 / _variance(truth, counts))
 
 
-def _cumulative(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> tuple[FloatArray, FloatArray]:
+def _cumulative(truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> tuple[FloatArray, FloatArray]:
     """True and false positives at each threshold, from the highest prediction down, ``draws x (thresholds + 1)``.
 
     Successive thresholds that add negatives only are one: curves are straight or of width zero between them.
@@ -102,12 +102,12 @@ def _cumulative(truth: FloatArray, predicted: FloatArray, counts: Int64Array) ->
     return true, np.cumsum(total, axis=1, out=total) - true
 
 
-def _roc_auc(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
+def _roc_auc(truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> FloatArray:
     true, false = _cumulative(truth, predicted, counts)
     return np.asarray(np.trapezoid(true, false, axis=1) / (true[:, -1] * false[:, -1]))
 
 
-def _precision_recall(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> tuple[FloatArray, FloatArray]:
+def _precision_recall(truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> tuple[FloatArray, FloatArray]:
     """Precision and recall at each threshold; recall is all NaN for a resample with a single class."""
     true, false = _cumulative(truth, predicted, counts)
     total = true + false
@@ -116,17 +116,17 @@ def _precision_recall(truth: FloatArray, predicted: FloatArray, counts: Int64Arr
     return precision, true / positives
 
 
-def _prc_auc(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
+def _prc_auc(truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> FloatArray:
     precision, recall = _precision_recall(truth, predicted, counts)
     return np.asarray(np.trapezoid(precision, recall, axis=1))
 
 
-def _average_precision(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
+def _average_precision(truth: FloatArray, predicted: FloatArray, counts: AnyArray) -> FloatArray:
     precision, recall = _precision_recall(truth, predicted, counts)
     return np.asarray((np.diff(recall, axis=1) * precision[:, 1:]).sum(axis=1))
 
 
-_METRICS: Final[dict[str, Callable[[FloatArray, FloatArray, Int64Array], FloatArray]]] = {
+_METRICS: Final[dict[str, Callable[[FloatArray, FloatArray, AnyArray], FloatArray]]] = {
     "ap": _average_precision,
     "mae": _mae,
     "prc_auc": _prc_auc,

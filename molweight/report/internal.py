@@ -6,6 +6,7 @@ from molweight.report._evidence import evidence_is_in, format_evidence, format_l
 from molweight.report._explanation import Explained, render_explanation
 from molweight.report._part_titles import PART_TITLES
 from molweight.report._rare_classes import rare_classes
+from molweight.report._resampled import resampled_metric
 from molweight.report._run_summary import method_title
 from molweight.report._test_sections import worst
 
@@ -21,6 +22,7 @@ __all__ = [
     "method_title",
     "rare_classes",
     "render_explanation",
+    "resampled_metric",
     "weigh_evidence",
     "worst",
 ]

@@ -23,7 +23,7 @@ from molweight.options import Job
 from molweight.options.internal import AUTO, INITS, SHIPPED
 from molweight.runs._archive import LEGACY, PRETRAINING, read_pretraining
 from molweight.runs._chemprop_file import read_chemprop
-from molweight.runs._learned_labels import LearnedLabels
+from molweight.runs._learned_labels import LearnedLabels, trains_encoder
 from molweight.runs._model_card import molecules_digest
 from molweight.seeding import seeded
 from molweight.storage import escape_controls, read_tensors, write_file, write_tensors
@@ -59,6 +59,7 @@ class Checkpoint:
         featuriser: The features it was trained with.
         learned: Labels that it has learned, also as the checkpoint that it started from; ``None`` if an earlier version
             wrote it, which does not record them.
+        weighting: Weighting of a run's adaptive pretraining; ``"none"`` without any.
     """
 
     encoder: str
@@ -69,21 +70,23 @@ class Checkpoint:
     task: dict[str, Any] | None = None
     featuriser: Featuriser = field(default_factory=Featuriser)
     learned: tuple[LearnedLabels, ...] | None = None
+    weighting: str = "none"
 
     def labels(self) -> tuple[LearnedLabels, ...]:
-        """Labels that the encoder has learned; for a checkpoint of an earlier version, those of its own objectives.
+        """Labels that the encoder has learned.
+
+        For a checkpoint of an earlier version, those of its own objectives, and of the task if it was trained on it.
 
         Raises:
-            UnknownNameError: If they depend on an objective that is not registered.
+            UnknownNameError: If they depend on an objective or a weighting that is not registered.
         """
         if self.learned is not None:
             return self.learned
         made = {name: objectives.create(name, width=1, **options) for name, options in self.objectives.items()}
-        return tuple(
-            LearnedLabels.under(name, table, self.task)
-            for name, objective in made.items()
-            for table in objective.tables
-        )
+        tables = [(name, table) for name, objective in made.items() for table in objective.tables]
+        if self.task is not None and trains_encoder(self.weighting):
+            tables.append((self.weighting, str(self.task["name"])))
+        return tuple(LearnedLabels.under(name, table, self.task) for name, table in tables)
 
     def fill(self, model: Pretrainer, featuriser: Featuriser) -> None:
         """Load the encoder, and the heads whose shapes match those of the model.
@@ -216,12 +219,14 @@ def read_checkpoint(init: str) -> Checkpoint:
     options, task, featuriser = about["options"], about.get("data"), Featuriser.from_description(about["featuriser"])
     stored = about.get("learned")
     learned = None if stored is None else tuple(LearnedLabels.from_json(values) for values in stored)
+    weighting = options.get("weighting", "none") if task and options.get("steps") else "none"
     if path.name in _OF_RUN:
         about = {**about["options"], "sha256": about["data"].get("sha256", "")}
     settings = {name: options["objective_options"].get(name, {}) for name in options["objectives"]}
     return Checkpoint(
-        about["encoder"], about["encoder_options"], tensors, about["sha256"], settings, task, featuriser, learned
-    )
+        about["encoder"], about["encoder_options"], tensors, about["sha256"], settings,
+        task, featuriser, learned, weighting,
+    )  # fmt: skip
 
 
 def learned_labels(model: Pretrainer, init: str, card: Mapping[str, Any] | None = None) -> list[LearnedLabels]:

@@ -1,8 +1,9 @@
-"""Claim of the folder that a command writes to: by one command at a time, and without replacing a finished result."""
+"""Claim of the folder that a command or a call in Python writes to: by one at a time, without replacing a result."""
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from molweight._owned_files import LOCK, own
+from molweight._owned_files import LOCK, own, refuse_link
+from molweight.distributed import team
 from molweight.errors import ConfigError, DataError
 from molweight.runs._checkpoint import CHECKPOINT
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, next_free
 from molweight.runs._manifest import finished_run
 from molweight.storage import write_file
 
-__all__ = ["OTHER_OUTPUT", "Claim", "claimed_checkpoint", "claimed_run", "refuse_busy", "written_alone"]
+__all__ = ["OTHER_OUTPUT", "Claim", "claimed_checkpoint", "claimed_run", "locked", "refuse_busy", "written_alone"]
 
 _RECORD: Final = "claim.txt"
 """File in the folder of states: the result that may be replaced, or one of the following words."""
@@ -28,6 +30,8 @@ OTHER_OUTPUT: Final = "choose another --output"
 _PATIENCE: Final = 2.0
 """Seconds to wait for a lock: the workers of a killed command hold it until they end, too."""
 _log = logging.getLogger(__name__)
+_held: ContextVar[tuple[Path, ...]] = ContextVar("held", default=())
+"""The folders that this thread has locked."""
 
 Find = Callable[[Path], str | None]
 
@@ -151,11 +155,39 @@ def written_alone(
     check()
     new = not folder.exists()
     lock = _acquired(folder, remedy)
+    token = _held.set((*_held.get(), folder.resolve()))
     try:
         check()
         yield
     finally:
+        _held.reset(token)
         _give_back(folder, lock, new=new)
+
+
+@contextmanager
+def locked(folder: Path | None) -> Iterator[None]:
+    """Context in which a call in Python alone writes to a folder.
+
+    Inside a command or a call that has locked the folder, or one that contains it, nothing is locked again; and of the
+    processes of one job, only the first locks.
+
+    Args:
+        folder: The folder; ``None`` for none.
+
+    Raises:
+        ConfigError: If another process or thread writes to the folder.
+        DataError: If the folder cannot be created.
+    """
+    others = team()
+    if folder is None or (others is not None and others.rank > 0) or _is_held(folder.resolve()):
+        yield
+        return
+    with written_alone(folder, partial(refuse_link, folder / LOCK), remedy="choose another folder"):
+        yield
+
+
+def _is_held(folder: Path) -> bool:
+    return any(folder.is_relative_to(held) for held in _held.get())
 
 
 def refuse_busy(folder: Path, remedy: str | None = None) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from molweight.arrays import BoolArray, Uint64Array
 from molweight.datasets.internal import identities, skeleton_keys
 from molweight.graphs import MoleculeDataset
+from molweight.mlo import TwoLevelGraph, weightings
 
-__all__ = ["LearnedLabels"]
+__all__ = ["LearnedLabels", "trains_encoder"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class LearnedLabels:
         """The fields by name; empty ones are omitted."""
         return {name: value for name, value in asdict(self).items() if value}
 
+    @property
+    def is_task(self) -> bool:
+        """Whether these are the labels of a task, without its compounds: the run is of a version without records."""
+        return not self.compounds and self.learner in weightings.available()
+
     def respects(self, card: Mapping[str, Any]) -> bool:
         """Whether the compounds that a task holds out were left out.
 
@@ -90,6 +96,22 @@ class LearnedLabels:
             # Where InChI fails, the key is 0, which is not stored.
             out[rest] = np.isin(skeleton_keys([data.smiles[int(place)] for place in rest]), _read(self.skeletons))
         return out
+
+
+def trains_encoder(weighting: str) -> bool:
+    """Whether adaptive pretraining trains the encoder itself on the labels of ``train``, not only a copy of it.
+
+    Args:
+        weighting: Name of the weighting; ``"none"`` for no adaptive pretraining.
+
+    Raises:
+        UnknownNameError: If it is not registered.
+
+    Example:
+        >>> trains_encoder("bilevel"), trains_encoder("tapweight")
+        (True, False)
+    """
+    return weighting != "none" and issubclass(weightings.get(weighting).graph, TwoLevelGraph)
 
 
 def _stored(keys: Uint64Array) -> str:

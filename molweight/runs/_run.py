@@ -27,6 +27,7 @@ from molweight.runs._archive import RunParts, has_pretraining, read_pretraining,
 from molweight.runs._assess import Assessment, assess, needed
 from molweight.runs._attribution import Attribution, attribute_atoms, chosen_target
 from molweight.runs._calibration import Calibration, calibrate
+from molweight.runs._claim import locked
 from molweight.runs._conformal import Intervals
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._learned_labels import LearnedLabels
@@ -399,7 +400,7 @@ class Run:
             safe_csv: Whether to quote text in CSV files that a spreadsheet would run as a formula.
 
         Raises:
-            ConfigError: If the folder holds another run that may not be replaced.
+            ConfigError: If the folder holds another run that may not be replaced, or another process writes to it.
             DataError: If it cannot be written.
         """
         place, parts = Path(folder), self.parts(complete=True)
@@ -410,13 +411,13 @@ class Run:
         }
         if self.test_results is not None:
             texts["test_predictions.csv"] = csv_bytes(self.test_results.frame(), safe=safe_csv)
-        begin_manifest(place, self.folder, overwrite=overwrite)
-        names = write_parts(place, parts)
-        for name, text in texts.items():
-            write_file(place / name, text)
-        write_file(place / CARD, escape_controls(model_card(about)).encode())
-        self.folder = place
-        extend_manifest(place, [*names, *texts], [CARD])
+        with locked(place):
+            begin_manifest(place, self.folder, overwrite=overwrite)
+            names = write_parts(place, parts)
+            for name, text in {**texts, CARD: escape_controls(model_card(about)).encode()}.items():
+                write_file(place / name, text)
+            self.folder = place
+            extend_manifest(place, [*names, *texts], [CARD])
 
     def keep_seen(self, keys: Tensor | None) -> None:
         """Store the keys of the molecules that the model was trained on.

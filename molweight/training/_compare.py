@@ -18,7 +18,7 @@ from molweight.options import Job
 from molweight.report import TestResults
 from molweight.report.internal import method_title
 from molweight.runs import Run
-from molweight.runs.internal import ENSEMBLE, extend_manifest, plot_weights
+from molweight.runs.internal import ENSEMBLE, extend_manifest, locked, plot_weights
 from molweight.storage import escape_controls, write_file
 from molweight.training._callback import Callback
 from molweight.training._fit import describe_job, fit, with_ensemble
@@ -149,6 +149,7 @@ def compare(
 
     Raises:
         OptionError: If a baseline is unknown.
+        ConfigError: If another process writes to the folder of checkpoints.
     """
     known = (*PLAIN_BASELINES, *BASELINES)
     for name in baselines:
@@ -163,11 +164,12 @@ def compare(
     started, device = time.perf_counter(), resolve_device(job.device)
     shared = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
     held = HeldOut(data, splits, sources, cross_fitted=job.members != 1)
-    generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
-    pretrain_seconds = time.perf_counter() - started
-    asked = [name for name in baselines if name in PLAIN_BASELINES and len(splits.test)]
-    plain = [plain_baseline(name, data, splits, job.seed, progress=progress) for name in asked]
-    runs = _fit_all(job, Context(data, splits, device, session, progress, sources), corpus, baselines)
+    with locked(session.folder):
+        generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
+        pretrain_seconds = time.perf_counter() - started
+        asked = [name for name in baselines if name in PLAIN_BASELINES and len(splits.test)]
+        plain = [plain_baseline(name, data, splits, job.seed, progress=progress) for name in asked]
+        runs = _fit_all(job, Context(data, splits, device, session, progress, sources), corpus, baselines)
     rows = [Row(found.name, found.score, None, {}, found.seconds) for found in plain]
     rows += [_row(name, run) for name, run in runs.items()]
     run = _merged(runs, {found.name: found.results for found in plain})

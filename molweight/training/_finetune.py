@@ -4,7 +4,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Final, Self
@@ -18,6 +18,7 @@ from molweight.arrays import Indices
 from molweight.datasets import Splits, score
 from molweight.datasets.internal import exact_labels, format_score, higher_is_better
 from molweight.devices import matmul_precision
+from molweight.distributed import of_first
 from molweight.errors import ConfigError, TrainingError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.models import Predictor
@@ -72,12 +73,11 @@ def finetune(
     tuner = _Tuner.of(job, model, splits, data.metric)
     # Without pretraining the encoder is random, so the proximal term is left out.
     gamma = 0.0 if job.init == "scratch" and not job.adapts else job.finetune_proximal_strength
-    seconds, started = stage.session.seconds_for(_SHARE), time.monotonic()
     judge = partial(_judge, model, data, splits, tuner.result, device)
-    tuner.start(stage, judge)
+    tuner.start(stage, judge, stage.session.seconds_for(_SHARE))
     with progress_bar(progress, job.epochs, "epochs", done=tuner.epoch) as bar, stage.interruptible():
         while tuner.epoch < job.epochs and tuner.epoch - tuner.result.best_epoch < job.patience:
-            if seconds is not None and tuner.epoch and time.monotonic() - started >= seconds:
+            if tuner.epoch and tuner.limit.reached():
                 _LOG.warning("finetuning: only %d of %d epochs, because of the time limit", tuner.epoch, job.epochs)
                 break
             model.encoder.requires_grad_(tuner.epoch >= job.freeze_epochs)
@@ -97,6 +97,44 @@ def finetune(
 
 
 @dataclass
+class _Limit:
+    """The time that a finetuning may take, which an interruption does not extend.
+
+    Args:
+        seconds: The limit; ``None`` for none.
+        used: Seconds before the last interruption.
+    """
+
+    seconds: float | None = None
+    used: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+
+    @classmethod
+    def of(cls, seconds: float | None, state: Mapping[str, Any] | None) -> Self:
+        """A limit that starts now, or continues.
+
+        Args:
+            seconds: The limit of a new finetuning.
+            state: State of an interrupted one, if any, whose limit holds if it is lower; earlier versions saved no
+                times.
+        """
+        saved = state or {}
+        limits = [value for value in (seconds, saved.get("limit")) if value is not None]
+        return cls(None if seconds is None else min(limits), saved.get("seconds", 0.0))
+
+    def spent(self) -> float:
+        """Seconds so far, without the interruptions."""
+        return self.used + time.monotonic() - self._started
+
+    def reached(self) -> bool:
+        """Whether the time is over, in all processes of a job or in none."""
+        return self.seconds is not None and of_first(self.spent()) >= self.seconds
+
+
+@dataclass
 class _Tuner:
     """A finetuning in progress, with the state to resume it exactly."""
 
@@ -108,6 +146,7 @@ class _Tuner:
     best: dict[str, Any] | None = None
     anchor: dict[str, Tensor] = field(default_factory=dict)
     ahead: list[Indices] = field(default_factory=list)
+    limit: _Limit = field(default_factory=_Limit)
 
     @classmethod
     def of(cls, job: Job, model: Predictor, splits: Splits, metric: str) -> Self:
@@ -121,9 +160,10 @@ class _Tuner:
         """Number of finished epochs."""
         return len(self.result.curve) - 1
 
-    def start(self, stage: Stage, judge: Callable[[], dict[str, Any] | None]) -> None:
+    def start(self, stage: Stage, judge: Callable[[], dict[str, Any] | None], seconds: float | None) -> None:
         """Resume from a checkpoint; without one, the encoder becomes the proximal term's anchor and is evaluated."""
         state = stage.read()
+        self.limit = _Limit.of(seconds, state)
         if state is None:
             self.anchor = {name: tensor.detach().clone() for name, tensor in self.model.encoder.named_parameters()}
             self.best = judge()
@@ -162,6 +202,8 @@ class _Tuner:
             "ahead": [torch.from_numpy(part) for part in self.ahead],
             "anchor": self.anchor,
             "result": asdict(self.result),
+            "limit": self.limit.seconds,
+            "seconds": self.limit.spent(),
         }
 
 

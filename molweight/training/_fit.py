@@ -21,7 +21,7 @@ from molweight.models import TaskModel
 from molweight.options import Job
 from molweight.options.internal import INITS
 from molweight.runs import Run, read_checkpoint
-from molweight.runs.internal import RunParts, data_card, learned_labels, molecules_digest, restore
+from molweight.runs.internal import RunParts, data_card, learned_labels, locked, molecules_digest, restore
 from molweight.seeding import seeded
 from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback
@@ -73,8 +73,8 @@ def fit(
         The finetuned model with the learned weights and the history.
 
     Raises:
-        ConfigError: If an option cannot be used, the table has no labels, splits and a test table are given, or the
-            folder holds the state of another job.
+        ConfigError: If an option cannot be used, the table has no labels, splits and a test table are given, the folder
+            holds the state of another job, or another process writes to it.
         UnknownNameError: If a name is unknown, with the nearest ones.
         TrainingError: If a loss is no longer finite.
     """
@@ -95,7 +95,8 @@ def fit(
     if session.folder is not None:
         session = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
     context = Context(data, splits, device, session, progress, sources)
-    return _finished(context) or _finish(context, job, _train(job, corpus, context))
+    with locked(session.folder):
+        return _finished(context) or _finish(context, job, _train(job, corpus, context))
 
 
 def _with_roles(

@@ -12,10 +12,9 @@ from molweight.datasets import Splits
 from molweight.datasets.internal import HeldCompounds, SourceTable, identities, read_sources
 from molweight.errors import ConfigError, DataError, UnknownNameError, mention
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import TwoLevelGraph, weightings
 from molweight.options import AdaptationOptions, Job
 from molweight.runs import Checkpoint
-from molweight.runs.internal import LearnedLabels, data_card, molecules_digest
+from molweight.runs.internal import LearnedLabels, data_card, molecules_digest, trains_encoder
 
 __all__ = [
     "HeldOut",
@@ -74,8 +73,10 @@ class HeldOut:
 
         Raises:
             UnknownNameError: If their table is not available.
-            DataError: If the file of the table cannot be read.
+            DataError: If the file of the table cannot be read, or it is not the table that was learned.
         """
+        if labels.is_task:
+            labels = LearnedLabels.of_task(labels.learner, self._learned_task(labels))
         if labels.compounds:
             parts = [self.data.subset(self._own_rows())]
             parts += [] if self.splits.further is None else [self.splits.further]
@@ -84,6 +85,20 @@ class HeldOut:
             return 0  # a run on the same table and roles left out the same compounds
         table = load_labelled(labels.table)
         return len(table) - len(self._allowed(table))
+
+    def _learned_task(self, labels: LearnedLabels) -> MoleculeDataset:
+        """The molecules of a task that an encoder was trained on, at most.
+
+        Raises:
+            UnknownNameError: If their table is not available.
+            DataError: If it has changed.
+        """
+        if labels.respects(task_card(self.data, self.splits)):
+            return self.data.subset(self.splits.train)
+        table = load_labelled(labels.table)
+        if molecules_digest(table) != labels.data:
+            raise DataError(f"the table {labels.table!r} of this version has other molecules or labels.")
+        return table
 
     def _allowed(self, table: MoleculeDataset) -> MoleculeDataset:
         """The molecules of another table that are not forms of held-out compounds."""
@@ -119,8 +134,7 @@ def learns_task(options: AdaptationOptions) -> bool:
         >>> learns_task(AdaptationOptions(weighting="bilevel")), learns_task(AdaptationOptions())
         (True, False)
     """
-    adapts = options.weighting != "none" and options.steps > 0
-    return adapts and issubclass(weightings.get(options.weighting).graph, TwoLevelGraph)
+    return options.steps > 0 and trains_encoder(options.weighting)
 
 
 def task_labels(job: Job, data: MoleculeDataset, splits: Splits) -> list[LearnedLabels]:
@@ -164,15 +178,16 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
                 "Give that file, or leave init out."
             ) from error
         if seen:
+            of_task = labels.compounds or labels.is_task
             remedy = (
                 f"Leave init out, or name a run with another weighting than {labels.learner}."
-                if labels.compounds
+                if of_task
                 else f"Leave init out, so that {labels.learner} is learned without them, or name a checkpoint without "
                 f"{labels.learner}."
             )
             raise ConfigError(
                 f"{mention('init', init)} was trained on labels of {labels.table} ({labels.learner}); {seen} of its "
-                f"{'compounds' if labels.compounds else 'molecules'} are in the held-out rows of {held.data.name}, so "
+                f"{'compounds' if of_task else 'molecules'} are in the held-out rows of {held.data.name}, so "
                 f"the score would be too optimistic. {remedy}"
             )
 
@@ -181,15 +196,15 @@ def _labels(checkpoint: Checkpoint, init: str) -> tuple[LearnedLabels, ...]:
     """The labels that a checkpoint has learned.
 
     Raises:
-        ConfigError: If they depend on an objective that is not registered.
+        ConfigError: If they depend on an objective or a weighting that is not registered.
     """
     try:
         return checkpoint.labels()
     except UnknownNameError as error:
         raise ConfigError(
-            f"{mention('init', init)} was pretrained with an objective that is not available, so it cannot be checked "
-            f"whether it was trained on labels that are held out: {error} If a plug-in registers it, give --plugin "
-            "MODULE; in Python, import it first."
+            f"{mention('init', init)} was pretrained with an objective or weighting that is not available, so it "
+            "cannot be checked whether it was trained on labels that are held out: "
+            f"{error} If a plug-in registers it, give --plugin MODULE; in Python, import it first."
         ) from error
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight._progress import progress_bar
+from molweight.distributed import of_first
 from molweight.errors import ConfigError, MolweightError, TrainingError, mention
 from molweight.mlo import Finding, Health, Loop, LossFn, Record, check_deterministic
 from molweight.mlo.internal import check_simplex
@@ -106,7 +107,8 @@ class PretrainingState:
 
     def lasted(self, seconds: float | None) -> bool:
         """Whether pretraining has taken this many seconds, now or in an earlier session, which is remembered."""
-        self.ended = self.ended or (seconds is not None and time.perf_counter() - self._started >= seconds)
+        if seconds is not None and not self.ended:
+            self.ended = of_first(time.perf_counter() - self._started) >= seconds
         return self.ended
 
     def decided(self, rule: "Decided | None") -> bool:

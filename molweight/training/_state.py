@@ -19,7 +19,7 @@ from torch import Tensor
 from molweight._owned_files import own, owned_files, refuse_link, remove_owned
 from molweight.datasets import Splits
 from molweight.datasets.internal import SourceTable
-from molweight.distributed import share_file
+from molweight.distributed import of_first, share_file
 from molweight.ensemble.internal import check_partners
 from molweight.errors import ConfigError, Interrupted
 from molweight.graphs import MoleculeDataset
@@ -83,12 +83,12 @@ class Session:
         return self if left is None else replace(self, deadline=time.monotonic() + share * left)
 
     def seconds_for(self, share: float) -> float | None:
-        """Seconds that a stage may take; ``None`` for no limit.
+        """Seconds that a stage may take, the same in all processes of a job; ``None`` for no limit.
 
         Args:
             share: Share of the remaining time.
         """
-        return None if self.deadline is None else share * max(0.0, self.deadline - time.monotonic())
+        return None if self.deadline is None else share * max(0.0, of_first(self.deadline - time.monotonic()))
 
     def stage(self, name: str) -> "Stage":
         """The stage of that name."""

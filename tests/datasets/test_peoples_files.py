@@ -3,6 +3,7 @@
 import gzip
 import io
 import logging
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -228,6 +229,30 @@ def test_none_is_missing_among_numbers_and_known_classes(write: Write) -> None:
     data = read(write(table({"outcome": ["active", "inactive", "NULL"] * 4})))
     assert (data.task, np.isnan(data.targets).sum()) == ("classification", 4)
     assert "'NULL' treated as missing (4 rows)" in said(data)
+    chosen = read(write(table({"outcome": ["active", "inactive", "None"] * 4})), positive="inactive")
+    assert labels(chosen)[:2] == [0, 1]
+    assert np.isnan(chosen.targets[2::3]).all()
+    assert "'None' treated as missing (4 rows)" in said(chosen)
+
+
+@pytest.mark.parametrize("words", [["agonist", "antagonist"], ["high", "medium"], ["inhibitor", "activator"]])
+@pytest.mark.parametrize("last", ["none", "None", "NULL"])
+def test_none_is_a_class_next_to_words_that_are_no_pair(words: list[str], last: str, write: Write) -> None:
+    path = write(table({"effect": [*words, last] * 4}))
+    assert f"3 words: {', '.join(sorted([*words, last], key=str.casefold))}" in said(read(path))
+    data = read(path, task="multiclass")
+    assert len(data.target_names) == 3
+    assert not np.isnan(data.targets).any()
+
+
+def test_none_next_to_one_class_is_missing_and_said(write: Write) -> None:
+    path = write(table({"outcome": ["active", "none", "active"] * 4}))
+    words = (
+        "all 8 labels are 'active', but a classifier needs both classes. 'none' treated as missing (4 rows): if that"
+    )
+    assert words in said(read(path))
+    with pytest.raises(DataError, match=re.escape(words)):
+        read(path, task="classification")
 
 
 def test_a_positive_number_makes_no_classes_of_measurements(write: Write) -> None:

@@ -27,8 +27,13 @@ FIT_COMMAND = ["-m", "molweight", "fit", *FIT, "--runs", "two"]
 PLUGIN = """
 import os
 import signal
+import time
 import torch
 from molweight.objectives import Objective, register
+
+if os.environ.get("END") == "clocks" and os.environ.get("RANK") == "1":
+    monotonic, perf_counter = time.monotonic, time.perf_counter
+    time.monotonic, time.perf_counter = lambda: 10_000 * monotonic(), lambda: 10_000 * perf_counter()
 
 
 @register("mortal")
@@ -108,6 +113,16 @@ def test_a_process_that_dies_ends_the_job_with_a_message(folder: Path) -> None:
     assert status != 0
     assert "another process of this job has ended" in text
     assert not (folder / "two" / "dead" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("members", ["1", "2"])
+def test_processes_with_different_clocks_stop_at_the_same_point(folder: Path, members: str) -> None:
+    """The clock of the second process reaches the time limit in each stage, that of the first one in none."""
+    options = ("--members", members, "--epochs", "3", "--minutes", "20", "--partners", "[]")
+    status, text = torchrun(*FIT_COMMAND, *options, "--name", "timed", cwd=folder, end="clocks")
+    assert status == 0, text
+    assert "time limit" not in text
+    assert len(load(folder / "two" / "timed").records) == 8
 
 
 def test_commands_that_do_not_train_refuse_several_processes(

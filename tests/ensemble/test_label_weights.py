@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from molweight import datasets
+from molweight.datasets import score
 from molweight.ensemble._cross_fit import _Work
+from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._label_transform import LabelTransform
-from molweight.ensemble._label_weights import relative_weights
+from molweight.ensemble._label_weights import relative_weights, weighted_score
 from molweight.ensemble._out_of_fold import PartnerData, partner_data
 from molweight.ensemble._partner_kinds import PARTNERS
 from molweight.ensemble._stacking import convex_weights
@@ -76,6 +78,45 @@ def test_parts_are_combined_by_their_errors_on_rows_with_weight() -> None:
 
     assert weighed(label_weight=weights) == pytest.approx([1, 0], abs=1e-6)
     assert weighed()[1] > 0.9
+
+
+@pytest.mark.parametrize(
+    "metric", ["rmse", "mae", "r2", "scaled_rmse", "roc_auc", "ap", "prc_auc", "roc_auc,rmse", "ogbg-molesol:rmse"]
+)
+def test_a_weight_counts_as_repeated_rows_do(metric: str) -> None:
+    draw, classes = np.random.default_rng(0), metric.startswith(("roc", "ap", "prc"))
+    labels = draw.integers(0, 2, (40, 2)).astype(float) if classes else draw.normal(size=(40, 2))
+    if "," in metric:
+        labels[:, 1] = draw.normal(size=40)
+    labels = labels[:, :1] if metric.startswith("ogbg") else labels
+    labels[3:6, 0] = np.nan
+    predicted, times = labels + draw.normal(size=labels.shape), draw.integers(1, 4, 40)
+    predicted = np.where(np.isnan(labels), 0, predicted)
+    expected = score(metric, labels.repeat(times, axis=0), predicted.repeat(times, axis=0)).value
+    assert weighted_score(metric, labels, predicted, 1e-3 * times[:, None]) == pytest.approx(expected)
+    assert weighted_score(metric, labels, predicted, None) == score(metric, labels, predicted).value
+    assert weighted_score(metric, labels, predicted, np.full((40, 1), 0.1)) == score(metric, labels, predicted).value
+
+
+def test_a_target_without_labels_has_no_weighted_score() -> None:
+    labels, weights = np.full((20, 2), np.nan), np.arange(1.0, 21)[:, None]
+    labels[:, 1] = np.arange(20)
+    predicted = np.tile(labels[:, 1:] + 1, 2)
+    assert weighted_score("rmse", labels, predicted, weights) == pytest.approx(1)
+    assert np.isnan(weighted_score("roc_auc", np.ones((20, 1)), predicted[:, :1], weights))
+
+
+def test_a_transform_is_chosen_by_the_labels_with_weight() -> None:
+    """A quarter of the labels is noise, with a small weight: without weights, its errors decide."""
+    table = datasets.load("freesolv").subset(range(160))
+    found = partner_data(Recipe("gin", {}, partners=("trees",)), table, np.arange(160), torch.device("cpu"), {})
+    labels, noise = np.exp(found.labels / 2), np.arange(160) % 4 == 0
+    labels[noise, 0] *= np.exp(np.random.default_rng(2).normal(0, 2, noise.sum()))
+    data = replace(found, labels=labels, weights=np.where(noise, 0.02, 1)[:, None])
+    folds = cross_folds(found.labels, 4, np.random.default_rng(0))
+    chosen, tried = data.choose_transforms(folds, "rmse", labels)
+    plain = {kind: score("rmse", labels, data.out_of_fold("trees", kind, folds, 150)).value for kind in tried}
+    assert (chosen, min(tried, key=tried.__getitem__), min(plain, key=plain.__getitem__)) == ("log", "log", "none")
 
 
 def test_missing_labels_and_weights_of_zero_do_not_count() -> None:

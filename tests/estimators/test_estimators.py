@@ -6,6 +6,7 @@ import inspect
 import io
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -402,12 +403,30 @@ print(model.fit(smiles, [float(n) for n in range(30)]).weights_)
 """
 
 
+DEFINED = re.sub(r"^@.*\n", "", OWN_NAMES, flags=re.MULTILINE)
+REGISTERED = """
+from molweight import encoders, objectives
+from molweight.mlo import weightings
+from test_own_classes import Own, OwnEncoder, OwnWeighting
+
+def register():
+    objectives.register("test_own")(Own)
+    encoders.register("test_own")(OwnEncoder)
+    weightings.register("test_own")(OwnWeighting)
+
+register()
+"""
+
+
+@pytest.mark.parametrize("modules", [{"names": OWN_NAMES}, {"classes": DEFINED, "names": REGISTERED}])
 def test_names_of_a_module_reach_other_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registries: None
+    modules: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registries: None
 ) -> None:
     """What joblib does for `n_jobs=2`: another process reads the estimator, and sets the parameters of the grid."""
-    (tmp_path / "test_own_names.py").write_text(OWN_NAMES)
+    for name, code in modules.items():
+        (tmp_path / f"test_own_{name}.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "test_own_names", raising=False)
     importlib.import_module("test_own_names")
     options = {**SMALL, "objectives": ("test_own", "functional_groups"), "encoder": "test_own"}
     model = TapWeightRegressor(**options)
@@ -487,6 +506,21 @@ def test_embedder_starts_from_the_shipped_checkpoint_unless_pretraining_is_descr
     for name, value in own.items():
         assert MoleculeEmbedder(device="cpu", **{name: value}).job().init == "pretrain"
     assert MoleculeEmbedder(device="cpu", corpus=np.array(SMILES)).job().init == "pretrain"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", np.int64(256)),
+        ("batch_size", None),
+        ("corpus_size", np.int32(10_000)),
+        ("corpus", np.str_("zinc")),
+        ("encoder", np.str_("gin")),
+        ("objectives", list(Job().objectives)),
+    ],
+)
+def test_a_default_is_recognised_in_any_type(name: str, value: Any) -> None:
+    assert MoleculeEmbedder(device="cpu", **{name: value}).job().init == "gin_zinc"
 
 
 def test_embedder_takes_the_encoder_of_a_checkpoint() -> None:

@@ -297,3 +297,11 @@ def test_columns_of_the_table_stay_with_other_features_of_the_molecules() -> Non
     data = feature_columns(build_dataset(["C[C@H](N)C(=O)O"], cache=False).with_columns(given), ["maccs"])
     plain = feature_columns(data.with_featuriser(Featuriser(stereo="ignore")), ["column:pH", "maccs"])
     assert {name: plain.columns[name].tolist() for name in given} == {"column:pH": [[7.0]], "label_weight": [[2.0]]}
+
+
+@pytest.mark.parametrize("name", ["_feature_set", "_matrix"])
+def test_the_examples_of_one_file_run_alone(name: str, root: Path) -> None:
+    """Pytest then imports the file twice: the examples must not depend on the registry of the second module."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"molweight/features/{name}.py"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

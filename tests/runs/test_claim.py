@@ -4,18 +4,23 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import yaml
 from filelock import FileLock
 
-from molweight import datasets, load
+from molweight import compare, datasets, fit, load
 from molweight._owned_files import LOCK
 from molweight.cli import _fit, main
 from molweight.errors import ConfigError
+from molweight.options import Job
 from molweight.runs.internal import claimed_checkpoint, claimed_run, written_alone
+from molweight.training import Callback
 
 SIZES = ["--encoder_options.layers=1", "--encoder_options.width=8", "--epochs=1", "--split=random", "--members=1"]
 
@@ -136,6 +141,53 @@ def test_checkpoints_and_runs_exclude_each_other(tmp_path: Path) -> None:
         claimed_run(tmp_path / "x"),
     ):
         pass
+
+
+def test_a_run_is_saved_by_one_process_at_a_time(made: Path, tmp_path: Path) -> None:
+    run, folder = load(made), tmp_path / "my"
+    folder.mkdir()
+    with (
+        FileLock(folder / LOCK),
+        pytest.raises(ConfigError, match=r"another command is writing to .* or choose another folder"),
+    ):
+        run.save(folder)
+    assert [path.name for path in folder.iterdir()] == [LOCK]
+    run.save(folder)
+    assert load(folder).predict(["CCO"]).tolist() == run.predict(["CCO"]).tolist()
+    assert not (folder / LOCK).exists()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / LOCK).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="molweight does not write through links"):
+        run.save(tmp_path / "linked")
+
+
+class Hold(Callback):
+    """Stops a fit in its first epoch until it is told to continue."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = Event(), Event()
+
+    def log(self, stage: str, step: int, record: Any) -> None:
+        self.begun.set()
+        self.ended.wait(60)
+
+
+def test_states_are_written_by_one_call_at_a_time(tmp_path: Path) -> None:
+    data = datasets.load("freesolv").subset(range(40))
+    splits, corpus = datasets.split(data, "random"), datasets.load_corpus("zinc", size=16)
+    sizes: dict[str, Any] = {"encoder_options": {"layers": 1, "width": 8}, "epochs": 1, "steps": 0, "device": "cpu"}
+    job, hold = Job(init="scratch", weighting="none", members=1, **sizes), Hold()
+    with ThreadPoolExecutor(1) as pool:  # another thread is refused as another process is
+        first = pool.submit(fit, job, data, splits, resume=tmp_path / "state", callbacks=[hold])
+        assert hold.begun.wait(60)
+        for call in (fit, partial(compare, baselines=[])):
+            with pytest.raises(ConfigError, match="another command is writing to"):
+                call(job, data, splits, corpus, resume=tmp_path / "state")
+        hold.ended.set()
+        run = first.result()
+    again = fit(job, data, splits, resume=tmp_path / "state")
+    assert again.predict(["CCO"]).tolist() == run.predict(["CCO"]).tolist()
+    assert not (tmp_path / "state" / LOCK).exists()
 
 
 def test_a_checkpoint_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:

@@ -98,13 +98,15 @@ def test_the_identity_row_is_the_closed_form(
 def test_the_gradients_are_on_the_molecules_that_training_takes_them_on(
     data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    job = resolve_init(replace(TINY, align_on="own"))
+    job = resolve_init(replace(TINY, align_on="own", solve_batch_size=16))
     run = module._start(job, HeldOut(data, splits), corpus, progress=False)
     problem = draw_problem(job, run, data, splits, torch.float64)
     place = module._Place.of(problem, run, torch.float64)
     found = place.answer(solvers.create("identity"))[1]
     on_own = replace(problem, objectives=problem.mixed, mixed={})
-    assert problem.molecules["own"] == problem.molecules["corpus"]
+    assert run.corpus.own is not None
+    assert problem.molecules["own"] == len(run.corpus.own.batches.next()) == job.batch_size
+    assert problem.molecules["corpus"] == job.solve_batch_size
     torch.testing.assert_close(found, replace(place, problem=on_own).answer(solvers.create("identity"))[1])
     on_corpus = replace(problem, mixed={})
     assert not torch.allclose(found, replace(place, problem=on_corpus).answer(solvers.create("identity"))[1], rtol=0.1)

@@ -45,11 +45,11 @@ class Stopped(Exception):  # noqa: N818 - it ends the work from outside
 class StopAfter(Callback):
     """Stops a fit when a stage has done something: by default, when the first member is finished."""
 
-    def __init__(self, stage: str = "member-1") -> None:
-        self.stage = stage
+    def __init__(self, stage: str = "member-1", step: int = 0) -> None:
+        self.stage, self.step = stage, step
 
     def log(self, stage: str, step: int, record: Any) -> None:
-        if stage == self.stage:
+        if stage == self.stage and step >= self.step:
             raise Stopped
 
 
@@ -120,6 +120,45 @@ def test_pretraining_that_a_limit_ended_is_not_continued_after_an_interruption(
     for one, two in ((run.pretrained, expected.pretrained), (run.model.state_dict(), expected.model.state_dict())):
         assert [name for name, tensor in one.items() if not torch.equal(tensor, two[name])] == []
     assert [path.name for path in (tmp_path / "states").glob("*.safetensors")] == ["finished.safetensors"]
+
+
+class LateClock(Callback):
+    """A clock that a finetuning advances by 100 s per epoch, until it is stopped after an epoch."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, last: int) -> None:
+        self.ahead, self.last, self.epochs, clock = 0.0, last, list[int](), time.monotonic
+        monkeypatch.setattr(time, "monotonic", lambda: clock() + self.ahead)
+
+    def log(self, stage: str, step: int, record: Any) -> None:
+        if stage == "finetune" and step:
+            self.epochs.append(step)
+            self.ahead += 100
+            if step == self.last:
+                raise Stopped
+
+
+def test_the_limit_of_a_finetuning_includes_its_time_before_an_interruption(
+    many: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    job = replace(many, members=1, init="scratch", weighting="none", minutes=10.0)  # 510 s for finetuning
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        fit(job, table, roles, corpus, resume=tmp_path, callbacks=[LateClock(patch, last=4)])
+    with pytest.MonkeyPatch.context() as patch:
+        clock = LateClock(patch, last=50)
+        fit(job, table, roles, corpus, resume=tmp_path, callbacks=[clock])
+    assert clock.epochs == [4, 5, 6]  # the state is that after the third epoch
+
+
+def test_a_finetuning_that_a_limit_ended_is_not_continued_after_an_interruption(
+    many: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    job, follower = replace(many, members=1, init="scratch", weighting="none"), Follower()
+    now, stop = time.monotonic(), StopAfter("finetune", step=1)
+    with pytest.raises(Stopped):
+        fit(job, table, roles, corpus, session=Session(tmp_path, callbacks=[stop], deadline=now, seconds=0.0))
+    later = Session(tmp_path, callbacks=[follower], deadline=now + 1000)
+    fit(job, table, roles, corpus, session=later)
+    assert follower.seen == [("finetune", 1)]
 
 
 @pytest.mark.usefixtures("empty_cache")

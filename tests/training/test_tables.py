@@ -15,6 +15,7 @@ from molweight.graphs import MoleculeDataset, build_dataset
 from molweight.options import Job
 from molweight.runs import load, read_checkpoint, save_checkpoint
 from molweight.runs.internal import LearnedLabels
+from molweight.storage import read_tensors, write_tensors
 from molweight.training import fit, generic_pretraining, resolve, variant
 from molweight.training._held_out import refuse_leaky_checkpoint
 from molweight.training.internal import HeldOut, check_job
@@ -201,6 +202,39 @@ def test_a_run_that_learned_the_task_is_no_start_where_its_labels_are_held_out(t
         fit(again, data, others, corpus)
     with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\); \d+ of its compounds"):
         fit(replace(again, members=2, partners=["linear"]), data, splits, corpus)
+
+
+def as_earlier_versions_wrote_it(folder: Path) -> str:
+    """A run without a record of the labels that its encoder has learned."""
+    path = folder / "pretraining.safetensors"
+    tensors, about = read_tensors(path)
+    del about["learned"]
+    write_tensors(path, tensors, about)
+    return str(folder)
+
+
+def test_a_run_of_an_earlier_version_that_learned_the_task_is_no_start(tmp_path: Path) -> None:
+    corpus, whole = datasets.load_corpus("zinc", size=16), datasets.load("freesolv")
+    part = whole.subset(range(60))
+    job = variant(JOB, objectives=["attribute_masking"], weighting="bilevel")
+    starts = {}
+    for name, data in (("whole", whole), ("part", part)):
+        fit(job, data, datasets.split(data, "random"), corpus).save(tmp_path / name)
+        starts[name] = variant(job, weighting="equal", init=as_earlier_versions_wrote_it(tmp_path / name))
+    splits, others = (datasets.split(part, "random", seed=seed) for seed in (0, 1))
+    fit(starts["part"], part, splits, corpus)  # the same roles
+    with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\); \d+ of its compounds .*another weighting"):
+        fit(replace(starts["part"], members=2, partners=["linear"]), part, splits, corpus)
+    with pytest.raises(ConfigError, match=r"cannot be checked .* 'freesolv' of this version has other molecules"):
+        fit(starts["part"], part, others, corpus)
+    with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\); \d+ of its compounds .*another weighting"):
+        fit(starts["whole"], part, splits, corpus)
+    alkanes = datasets.from_smiles(["C" * n for n in range(20, 32)], np.arange(12.0), name="alkanes", cache=False)
+    run = fit(starts["whole"], alkanes, datasets.split(alkanes, "random"), corpus)
+    run.save(tmp_path / "next")
+    again = replace(starts["whole"], init=str(tmp_path / "next"))
+    with pytest.raises(ConfigError, match=r"labels of freesolv \(bilevel\); \d+ of its compounds"):
+        fit(again, part, splits, corpus)
 
 
 FORMS = ["[2H]CCCCCCC", "[13CH3]CCCCCC", "C[33S](=O)C"]
