@@ -132,16 +132,24 @@ def read_predictions(path: Path, rows: int, targets: int) -> AnyArray:
         targets: Expected number of targets.
 
     Raises:
-        DataError: If the file is missing, or has other rows, columns, or values that are not numbers.
+        DataError: If the file is missing, or has other rows, columns, or cells without numbers.
     """
     try:
         with path.open(newline="") as file:
-            found = [[float(row[_target(place)]) for place in range(targets)] for row in csv.DictReader(file)]
+            found = [[float(row[_target(place)] or "nan") for place in range(targets)] for row in csv.DictReader(file)]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"the predictions of chemprop cannot be read: {error!r}.") from error
     if len(found) != rows:
         raise DataError(f"chemprop predicted {len(found)} of {rows} molecules.")
-    return np.array(found, dtype=np.float64).reshape(rows, targets)
+    values = np.array(found, dtype=np.float64).reshape(rows, targets)
+    blank = int(np.isnan(values).any(axis=1).sum())
+    if blank:
+        # Infinite descriptors of a metal, for example, make the loss and then the whole network NaN.
+        raise DataError(
+            f"chemprop predicted no number for {blank} of {rows} molecules. An infinite descriptor of one training "
+            "molecule is enough for that; chemprop replaces only those that are NaN."
+        )
+    return values
 
 
 def _target(place: int) -> str:

@@ -73,6 +73,7 @@ def test_it_trains_on_all_rows_but_the_test_set(substitute: Path) -> None:
         ("smiles,target_0\nC,1.5\n", "chemprop predicted 1 of 2 molecules"),
         ("smiles,other\nC,1\nCC,2\n", "KeyError"),
         ("smiles,target_0\nC,1\nCC,Invalid SMILES\n", "could not convert"),
+        ("smiles,target_0\nC,\nCC,1\n", "predicted no number for 1 of 2 molecules"),
         ("", "predicted 0 of 2 molecules"),
     ],
 )
