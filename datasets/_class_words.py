@@ -36,8 +36,9 @@ _INCONCLUSIVE: Final = frozenset(
     {"inconclusive", "unspecified", "ambiguous", "untested", "equivocal", "indeterminate", "probe"}
 )
 """Outcomes that belong to neither of two classes, as in PubChem's tables."""
-_NO_CLASS: Final = ("none", "null")
-"""Words that are a class among other words, such as degrees of irritation, and a missing label elsewhere."""
+_NO_CLASS: Final = ("none",)
+"""Words that are a class among other words, such as degrees of irritation, and a missing label elsewhere; not ``null``,
+which databases write for a missing value."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ def class_words(cells: Sequence[str]) -> ClassWords:
 def present_cells(texts: Sequence[str]) -> list[str]:
     """The distinct cells of a column that are not missing.
 
-    ``none`` and ``null`` are missing among numbers, next to a known pair of classes, and next to one of two known
-    classes alone, and a class among other words.
+    ``none`` is missing among numbers, next to a known pair of classes, and next to one of two known classes alone, and
+    a class among other words. ``null`` is always missing.
 
     Example:
         >>> present_cells(["none", "mild", "severe", "NA"]), present_cells(["None", "1.5"])

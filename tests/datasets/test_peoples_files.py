@@ -236,13 +236,20 @@ def test_none_is_missing_among_numbers_and_known_classes(write: Write) -> None:
 
 
 @pytest.mark.parametrize("words", [["agonist", "antagonist"], ["high", "medium"], ["inhibitor", "activator"]])
-@pytest.mark.parametrize("last", ["none", "None", "NULL"])
+@pytest.mark.parametrize("last", ["none", "None"])
 def test_none_is_a_class_next_to_words_that_are_no_pair(words: list[str], last: str, write: Write) -> None:
     path = write(table({"effect": [*words, last] * 4}))
     assert f"3 words: {', '.join(sorted([*words, last], key=str.casefold))}" in said(read(path))
     data = read(path, task="multiclass")
     assert len(data.target_names) == 3
     assert not np.isnan(data.targets).any()
+
+
+@pytest.mark.parametrize("words", [["agonist", "antagonist"], ["high", "medium"], ["active", "inactive"]])
+def test_null_is_a_missing_label_next_to_any_words(words: list[str], write: Write) -> None:
+    data = read(write(table({"effect": [*words, "NULL"] * 4})), targets=["effect"])
+    assert (data.task, np.isnan(data.targets).sum()) == ("classification", 4)
+    assert "'NULL' treated as missing (4 rows)" in said(data)
 
 
 def test_none_next_to_one_class_is_missing_and_said(write: Write) -> None:
