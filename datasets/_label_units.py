@@ -94,13 +94,20 @@ class RowUnits:
 
     @cached_property
     def foreign(self) -> list[int]:
-        """The numbers whose cell has another unit than the rest of the column; without a rest, all of them."""
-        if not self.written or len(self._keys(self._rows)) == 1:
+        """The numbers in another unit than the rest of the column; without a rest, all that have one in their cell.
+
+        Of the units in the column of units, the most common one is that of the rest.
+        """
+        if len(self._keys(self._rows)) == 1:
             return []
-        return [
+        written = [
             row for row in self._rows
             if self.cells[row] and not same_unit(self.cells[row], self.column[row] or self.stated)
         ]  # fmt: skip
+        out = set(written)
+        listed = {row: _key(self.column[row]) for row in self._rows if row not in out and self.column[row]}
+        usual = Counter(listed.values()).most_common(1)
+        return sorted([*written, *(row for row, key in listed.items() if key != usual[0][0])])
 
     @cached_property
     def common(self) -> str:

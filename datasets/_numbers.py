@@ -64,6 +64,8 @@ _NO_VALUE: Final = frozenset(
     | {"#value!", "#div/0!", "#ref!", "#num!", "#name?", "#null!", "nat", "n.a.", "n.a", "n. a.", "nd", "n.d.", "n.d"}
     | {
         "n. d.",
+        "n.b.",
+        "k.a.",
         "n/d",
         "nt",
         "n.t.",

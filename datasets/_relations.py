@@ -9,6 +9,7 @@ import numpy as np
 from molweight.arrays import Float64Array, Int8Array
 from molweight.datasets._columns import ColumnReport, listed, may_be_measured, numeric_columns
 from molweight.datasets._label_columns import source_column
+from molweight.datasets._label_units import same_unit
 from molweight.datasets._numbers import has_no_value, is_missing, sign_of
 from molweight.datasets._table import TextTable
 from molweight.errors import DataError, mention
@@ -164,10 +165,20 @@ def find_units(
         for column in columns:
             if _topic(column) == _topic(report.name) or (len(columns) == 1 and not _topic(report.name)):
                 units[column] = cells
-                different = sorted(set(cells) - {""})
+                different = _different(cells)
                 if len(different) > 1 and column in targets:
                     said.append(
-                        f"column {column!r} has several units ({', '.join(different[:6])}); "
-                        f"{mention('targets', [f'p({column})'])} converts molar units to one scale"
+                        f"column {column!r} has several units ({', '.join(different[:6])}): labels in other units than "
+                        f"the most common one are left out; {mention('targets', [f'p({column})'])} converts molar "
+                        "units to one scale"
                     )
     return units, said
+
+
+def _different(cells: Sequence[str]) -> list[str]:
+    """The units in a column of units, sorted, each once if it is written in several ways."""
+    found: list[str] = []
+    for unit in sorted({cell.strip() for cell in cells if not is_missing(cell)}):
+        if not any(same_unit(unit, other) for other in found):
+            found.append(unit)
+    return found

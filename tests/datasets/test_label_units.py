@@ -80,6 +80,27 @@ def test_a_unit_in_the_cell_must_be_that_of_the_column_of_units(target: str, tmp
     assert labels(data) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("rest", "few"), [("uM", "nM"), ("uM", "ug/mL"), ("nM", "%")])
+def test_rows_in_another_unit_than_most_rows_are_rejects(rest: str, few: str, tmp_path: Path) -> None:
+    units = [few, *[rest] * 7, few, *[rest] * 3]
+    data = read(tmp_path, PLAIN, "y", units=units)
+    assert labels(data) == [value for value, unit in zip(PLAIN, units, strict=True) if unit == rest]
+    assert [item.number for item in data.rejects] == [2, 10]
+    assert f"'100' is in one of several units ({', '.join(sorted([rest, few]))}); " in data.rejects[0].reason
+    assert data.units == {"y": rest}
+    assert "labels in other units than the most common one are left out" in said(data)
+
+
+def test_spellings_in_the_column_of_units_are_no_different_units(tmp_path: Path) -> None:
+    data = read(tmp_path, PLAIN, "y", units=["uM", "\u00b5M", "micromolar", *["uM"] * 9])
+    assert labels(data) == PLAIN
+    assert "several units" not in said(data)
+
+
+def test_a_row_without_a_unit_is_kept(tmp_path: Path) -> None:
+    assert labels(read(tmp_path, PLAIN, "y", units=["", *["uM"] * 11])) == PLAIN
+
+
 def test_a_unit_in_the_cell_counts_where_the_column_of_units_is_empty(tmp_path: Path) -> None:
     data = read(tmp_path, ["0.1 uM", *PLAIN[1:]], "p(Value)", header="Value", units=["", *["nM"] * 11])
     assert labels(data)[:2] == pytest.approx([7, -np.log10(110e-9)])

@@ -505,8 +505,12 @@ def test_an_export_of_chembl(write: Write) -> None:
     assert labels(scaled)[:3] == pytest.approx([8, 5.30103, 6], abs=1e-4)
     assert scaled.columns["label_bounds"].ravel().tolist()[:3] == [0, -1, 0]  # IC50 > 5000 nM: pIC50 < 5.3
     raw = read(path, targets=["Standard Value"])
-    assert raw.columns["label_bounds"].ravel().tolist()[:3] == [0, 1, 0]
-    assert "has several units (nM, uM)" in said(raw)
+    assert raw.columns["label_bounds"].ravel().tolist() == [0, 1] * 4
+    assert labels(raw) == [10, 5000] * 4
+    assert raw.units == {"Standard Value": "nM"}
+    assert [item.number for item in raw.rejects] == [4, 7, 10, 13]
+    assert "'1' is in one of several units (nM, uM); the target 'p(Standard Value)' converts" in raw.rejects[0].reason
+    assert "has several units (nM, uM): labels in other units than the most common one are left out" in said(raw)
 
 
 def test_an_activity_that_has_no_logarithm_is_a_reject(write: Write) -> None:
