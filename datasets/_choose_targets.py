@@ -242,7 +242,7 @@ def _settled(
         elif targets:
             said.append(f"column {report.name!r} {report.detail}, and is not used as labels")
     skipped = [report.name for report in reports if report.kind != "smiles" and report.name not in targets]
-    _LOG.info("%s: labels are read from %s; not used: %s", table.source, listed(targets), listed(skipped))
+    _LOG.info("%s: labels are read from %s; other columns: %s", table.source, listed(targets), listed(skipped))
     return Choice(targets, [*said, *_left_out(reports, targets)])
 
 

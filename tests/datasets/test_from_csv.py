@@ -149,7 +149,7 @@ def test_what_was_found_is_stated(write: Write, caplog: pytest.LogCaptureFixture
         read(write("id,smiles,y,note\n7,CCO,1,a\n3,CCN,0,b\n"))
     said = " | ".join(record.getMessage() for record in caplog.records)
     assert "SMILES are read from column 'smiles'" in said
-    assert "labels are read from 'y'; not used: 'id', 'note'" in said
+    assert "labels are read from 'y'; other columns: 'id', 'note'" in said
     assert "task: classification (inferred: all labels are 0 or 1)" in said
 
 
