@@ -29,6 +29,8 @@ __all__ = [
     "create",
     "draw_seed",
     "get",
+    "known_rows",
+    "mean_of_known",
     "register",
 ]
 
@@ -178,6 +180,37 @@ def corpus_column(columns: Mapping[str, Column], spec: TargetSpec) -> Column:
     if spec.name not in columns:
         raise DataError(f"prepare() needs the column {spec.name!r} of the corpus. {_REMEDY}")
     return columns[spec.name]
+
+
+def known_rows(values: Tensor) -> Tensor | None:
+    """Which molecules have values, ``G`` bool; ``None`` if the column is of integers, which are never missing.
+
+    Args:
+        values: A column, ``G x dim``; NaN where a value is missing.
+
+    Example:
+        >>> known_rows(torch.tensor([[1.0], [torch.nan]])), known_rows(torch.tensor([[1], [0]]))
+        (tensor([ True, False]), None)
+    """
+    return ~values.isnan().any(dim=1) if values.is_floating_point() else None
+
+
+def mean_of_known(each: Tensor, known: Tensor | None) -> Tensor:
+    """Mean of losses over the molecules that have values; 0 without any.
+
+    Args:
+        each: Losses, ``G x dim``, finite.
+        known: Which molecules have values, ``G`` bool; ``None`` for all.
+
+    Example:
+        >>> mean_of_known(torch.tensor([[1.0, 2.0], [5.0, 5.0]]), torch.tensor([True, False])).item()
+        1.5
+    """
+    if known is None:
+        return each.mean()
+    weights = known.to(each.dtype)[:, None]
+    mean: Tensor = (each * weights).sum() / (weights.sum().clamp(min=1) * each.size(1))
+    return mean
 
 
 def check_share(objective: str, option: str, value: float) -> None:

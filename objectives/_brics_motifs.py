@@ -33,12 +33,14 @@ class Motifs:
     Args:
         graphs: The molecules.
         labels: 1 where a molecule has a motif, ``G x V``.
+        known: Which molecules have fragments, ``G`` bool.
         used: 1 for used entries of the vocabulary, ``V``.
         seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch
     labels: Tensor
+    known: Tensor
     used: Tensor
     seed: int
 
@@ -49,7 +51,8 @@ class BricsMotifs(Objective):
 
     A molecule is cut at all BRICS bonds; its fragments are identified by RDKit's SMILES with numbered attachment
     points. The motifs are the fragments that occur most often in the corpus (:meth:`prepare`). Binary cross-entropy,
-    averaged over molecules and motifs; the head is linear.
+    averaged over molecules and motifs; the head is linear. Molecules that could not be cut have no fragments, not even
+    themselves, and do not count.
 
     Source: after Zhang et al., *Motif-based Graph Self-Supervised Learning for Molecular Property Prediction* (MGSSL),
     NeurIPS 2021; Degen et al., *On the Art of Compiling and Using 'Drug-Like' Chemical Fragment Spaces* (BRICS),
@@ -109,10 +112,13 @@ class BricsMotifs(Objective):
         place = torch.searchsorted(self.motifs, codes).clamp(max=size - 1)
         known = (self.motifs[place] == codes).to(dtype)  # 0 means no fragment, so it is not a motif
         labels = known.new_zeros(batch.num_graphs * size).index_add_(0, batch.batch * size + place, known)
-        return Motifs(batch, labels.view(-1, size).clamp(max=1), used.to(dtype), draw_seed(generator))
+        fragments = codes.new_zeros(batch.num_graphs).index_add_(0, batch.batch, (codes != 0).long())
+        return Motifs(batch, labels.view(-1, size).clamp(max=1), fragments > 0, used.to(dtype), draw_seed(generator))
 
     def loss(self, encoder: Encode, views: Motifs) -> Tensor:
         """Binary cross-entropy of the motifs."""
         guesses = self.head(encoder(views.graphs, seed=views.seed).graphs)
         each = functional.binary_cross_entropy_with_logits(guesses, views.labels, reduction="none")
-        return (each.mean(0) * views.used).sum() / views.used.sum()
+        known = views.known.to(each.dtype)
+        mean = (each * known[:, None]).sum(0) / known.sum().clamp(min=1)
+        return (mean * views.used).sum() / views.used.sum()

@@ -13,14 +13,23 @@ from molweight.arrays import Column
 from molweight.descriptors.internal import MACCS_BITS, maccs_bits, unpack
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed, register
+from molweight.objectives._base import (
+    Encode,
+    Objective,
+    column_of,
+    corpus_column,
+    draw_seed,
+    known_rows,
+    mean_of_known,
+    register,
+)
 from molweight.objectives._kmeans import cluster_counts, fit_centres
 from molweight.objectives._resizable_linear import ResizableLinear
 
 __all__ = ["MACCS_KEYS", "ClusteredGraphs", "FingerprintClusters"]
 
-MACCS_KEYS: Final = TargetSpec("maccs_keys", version=1, dim=21, dtype="uint8", compute=maccs_bits)
-"""The 167 MACCS keys, packed eight to a byte."""
+MACCS_KEYS: Final = TargetSpec("maccs_keys", version=1, dim=21, dtype="uint8", compute=maccs_bits, missing=0)
+"""The 167 MACCS keys, packed eight to a byte; missing for molecules without any key, e.g. hydrogen."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +38,14 @@ class ClusteredGraphs:
 
     Args:
         graphs: The molecules.
-        clusters: Cluster of each molecule, ``G`` int64 per granularity.
+        clusters: Cluster of each molecule, ``G`` int64 per granularity; any if the keys are missing.
+        known: Which molecules have keys, ``G`` bool; ``None`` if all have.
         seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch
     clusters: tuple[Tensor, ...]
+    known: Tensor | None
     seed: int
 
 
@@ -64,6 +75,7 @@ class FingerprintClusters(Objective):
     The MACCS keys of the corpus are clustered by k-means, once for each granularity (:meth:`prepare`). A molecule
     belongs to the nearest centre, whether or not it is in the corpus. The loss is the sum of the cross-entropies; the
     heads are linear. Small corpora are divided into fewer clusters, at the finest granularity one per ten molecules.
+    Molecules without MACCS keys do not count.
 
     Source: Zeng et al., *Accurate prediction of molecular properties and drug targets using a self-supervised image
     representation learning framework* (ImageMol), Nature Machine Intelligence 2022: multi-granularity chemical clusters
@@ -102,13 +114,14 @@ class FingerprintClusters(Objective):
         """Cluster the corpus; the result is cached.
 
         Args:
-            columns: ``{"maccs_keys": n x 21}``.
+            columns: ``{"maccs_keys": n x 21}``; NaN where the keys are missing.
 
         Raises:
             DataError: If the column is missing, or all fingerprints are the same.
         """
-        packed = torch.from_numpy(np.array(corpus_column(columns, MACCS_KEYS), dtype=np.uint8))
-        bits = unpack(packed, MACCS_BITS).numpy()
+        column = corpus_column(columns, MACCS_KEYS)
+        packed = column[~np.isnan(column).any(axis=1)].astype(np.uint8)
+        bits = unpack(torch.from_numpy(packed), MACCS_BITS).numpy()
         distinct = len(np.unique(bits, axis=0))
         if distinct < 2:  # noqa: PLR2004 - as above
             raise DataError(
@@ -125,14 +138,19 @@ class FingerprintClusters(Objective):
             raise ConfigError(
                 "objective 'fingerprint_clusters' has no clusters: call prepare() or load a saved state first."
             )
-        bits = unpack(column_of(batch, MACCS_KEYS), MACCS_BITS).to(heads[0].centres.dtype)
-        return ClusteredGraphs(batch, tuple(head.nearest(bits) for head in heads), draw_seed(generator))
+        column = column_of(batch, MACCS_KEYS)
+        bits = unpack(column.nan_to_num().to(torch.uint8), MACCS_BITS).to(heads[0].centres.dtype)
+        nearest = tuple(head.nearest(bits) for head in heads)
+        return ClusteredGraphs(batch, nearest, known_rows(column), draw_seed(generator))
 
     def loss(self, encoder: Encode, views: ClusteredGraphs) -> Tensor:
         """Sum over the granularities of the cross-entropy."""
         graphs = encoder(views.graphs, seed=views.seed).graphs
-        pairs = zip(self._heads(), views.clusters, strict=True)
-        return torch.stack([functional.cross_entropy(head(graphs), clusters) for head, clusters in pairs]).sum()
+        losses = [
+            functional.cross_entropy(head(graphs), clusters, reduction="none")[:, None]
+            for head, clusters in zip(self._heads(), views.clusters, strict=True)
+        ]
+        return torch.stack([mean_of_known(each, views.known) for each in losses]).sum()
 
     def _heads(self) -> list[_ClusterHead]:
         return [head for head in self.heads if isinstance(head, _ClusterHead)]

@@ -9,7 +9,15 @@ from torch.nn import functional
 
 from molweight.descriptors.internal import FUNCTIONAL_GROUPS
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, column_of, draw_seed, register
+from molweight.objectives._base import (
+    Encode,
+    Objective,
+    column_of,
+    draw_seed,
+    known_rows,
+    mean_of_known,
+    register,
+)
 
 __all__ = ["FunctionalGroups", "LabelledGraphs"]
 
@@ -20,12 +28,14 @@ class LabelledGraphs:
 
     Args:
         graphs: The molecules.
-        labels: Their targets, ``G x dim``.
+        labels: Their targets, ``G x dim``; 0 if they are missing.
+        known: Which molecules have targets, ``G`` bool; ``None`` if all have.
         seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch
     labels: Tensor
+    known: Tensor | None
     seed: int
 
 
@@ -33,7 +43,8 @@ class LabelledGraphs:
 class FunctionalGroups(Objective):
     """Predict which of RDKit's 85 functional groups (``fr_*``) a molecule has, from its vector.
 
-    Binary cross-entropy, averaged over molecules and groups; the head is linear.
+    Binary cross-entropy, averaged over molecules and groups; the head is linear. Molecules whose groups could not be
+    counted do not count.
 
     Source: Rong et al., *Self-Supervised Graph Transformer on Large-Scale Molecular Data* (GROVER), NeurIPS 2020:
     graph-level motif prediction.
@@ -57,10 +68,12 @@ class FunctionalGroups(Objective):
 
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> LabelledGraphs:
         """Look up the groups; only the dropout seed is random."""
-        present = column_of(batch, FUNCTIONAL_GROUPS) > 0
-        return LabelledGraphs(batch, present.to(self.head.weight.dtype), draw_seed(generator))
+        counts = column_of(batch, FUNCTIONAL_GROUPS)
+        present = (counts > 0).to(self.head.weight.dtype)
+        return LabelledGraphs(batch, present, known_rows(counts), draw_seed(generator))
 
     def loss(self, encoder: Encode, views: LabelledGraphs) -> Tensor:
         """Binary cross-entropy of the groups."""
         graphs = encoder(views.graphs, seed=views.seed).graphs
-        return functional.binary_cross_entropy_with_logits(self.head(graphs), views.labels)
+        each = functional.binary_cross_entropy_with_logits(self.head(graphs), views.labels, reduction="none")
+        return mean_of_known(each, views.known)

@@ -14,6 +14,6 @@ FAST_VALUES: Final = TargetSpec(
 """A set that takes a third of the time, with Molecular Quantum Numbers and autocorrelations."""
 
 FUNCTIONAL_GROUPS: Final = TargetSpec(
-    "functional_groups", version=1, dim=len(GROUPS), dtype="uint8", compute=count_groups
+    "functional_groups", version=2, dim=len(GROUPS), dtype="uint8", compute=count_groups, missing=255
 )
 """Counts of RDKit's ``fr_*`` groups, at most 255 of each."""

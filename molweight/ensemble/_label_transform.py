@@ -112,11 +112,12 @@ class LabelTransform:
         return cls(values["kind"], **{name: np.array(values[name], dtype=np.float64) for name in _VECTORS})
 
 
-def possible_transforms(labels: AnyArray) -> list[str]:
+def possible_transforms(labels: AnyArray, exact: AnyArray | None = None) -> list[str]:
     """Transforms worth trying for one target: those that reduce its skewness.
 
     Args:
-        labels: Labels of training rows, ``n``, NaN where missing.
+        labels: Labels of training rows, ``n``, NaN where missing; the transform has to map all of them.
+        exact: The labels whose skewness counts, ``n``, NaN for the others, e.g. for bounds; ``None`` for all.
 
     Returns:
         ``"none"`` first, then every transform that halves the skewness, if its magnitude is above 1.
@@ -127,11 +128,12 @@ def possible_transforms(labels: AnyArray) -> list[str]:
         >>> possible_transforms(np.linspace(0, 1, 50))
         ['none']
     """
-    known = labels[~np.isnan(labels)].astype(np.float64)
+    counted = labels if exact is None else exact
+    known = counted[~np.isnan(counted)].astype(np.float64)
     skewed = _skewness(known)
     if not skewed > 1:
         return ["none"]
-    kind = "log" if (known > 0).all() else "yeo_johnson"
+    kind = "log" if (labels[~np.isnan(labels)] > 0).all() else "yeo_johnson"
     mapped = LabelTransform.fit(kind, known[:, None]).forward(known[:, None])[:, 0]
     return ["none", kind] if _skewness(mapped) < skewed / 2 else ["none"]
 

@@ -190,7 +190,8 @@ class PartnerData:
         """For each target, the label transform with which small boosted trees score best out of fold, by weight.
 
         Without trees among the partners, the first partner is used instead. A target with unskewed labels is not
-        transformed. If no target is skewed, or there are no features, nothing is tried.
+        transformed; bounds do not count for the skewness, as a measured label would. If no target is skewed, or there
+        are no features, nothing is tried.
 
         Args:
             folds: Positions of each fold.
@@ -201,9 +202,10 @@ class PartnerData:
             The transforms, and the score with each transform that was tried.
         """
         plain, trial = self.kind_of("none").split(","), next(iter([*self._trials(), *self._readers()]), None)
+        exact = np.where(self._one_sided(np.arange(len(self.labels))) == 0, self.labels, np.nan)
         other = [
-            kind if kind == CLASS else possible_transforms(column)[-1]
-            for kind, column in zip(plain, self.labels.T, strict=True)
+            kind if kind == CLASS else possible_transforms(*columns)[-1]
+            for kind, *columns in zip(plain, self.labels.T, exact.T, strict=True)
         ]
         if trial is None or other == plain:
             return ",".join(plain), {}

@@ -61,7 +61,8 @@ def missing_targets(dataset: MoleculeDataset, name: str) -> BoolArray:
         name: Name of the column.
 
     Returns:
-        One bool per molecule: whether all its values are NaN. Integer columns have no missing values.
+        One bool per molecule: whether all its values are NaN. Integer columns have no missing values; see ``missing``
+        of :class:`molweight.graphs.TargetSpec`.
 
     Raises:
         DataError: If there is no such column.
@@ -98,7 +99,8 @@ def target_column(
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        An array of type ``spec.dtype`` with ``spec.dim`` columns and one row per molecule, or per atom.
+        An array of type ``spec.dtype`` with ``spec.dim`` columns and one row per molecule, or per atom. If
+        molecules are marked by ``spec.missing``, it has a floating-point type, and NaN in their rows.
     """
     starts, paths = _files(dataset, spec)
     stored = {start: _stored(dataset, spec, start, path) for start, path in paths.items()}
@@ -110,7 +112,19 @@ def target_column(
         if paths:
             write_array(paths[start], values)
     none = np.empty((0, spec.dim), dtype=spec.dtype)  # for a dataset without molecules
-    return np.concatenate([none, *(parts[start] for start in starts)])
+    return _with_gaps(np.concatenate([none, *(parts[start] for start in starts)]), spec)
+
+
+def _with_gaps(stored: Column, spec: TargetSpec) -> Column:
+    """The values, with NaN in the rows that are marked as missing."""
+    if spec.missing is None:
+        return stored
+    gaps = (stored == spec.missing).all(axis=1)
+    if not gaps.any():
+        return stored
+    values: Column = stored.astype(np.promote_types(stored.dtype, np.float32))
+    values[gaps] = np.nan
+    return values
 
 
 def column_seconds(dataset: MoleculeDataset, spec: TargetSpec) -> float:
@@ -197,9 +211,9 @@ def guarded_target(spec: TargetSpec) -> Guarded[Column]:
 
 
 def _no_values(spec: TargetSpec, smiles: str, reason: str) -> Column:
-    """Values of a molecule whose computation was aborted: NaN, or 0 in an integer column."""
+    """Values of a molecule whose computation was aborted: NaN, or in an integer column the mark, 0 without one."""
     _log.warning("%r has no %s: %s", smiles[:60], spec.name, reason)
-    blank = np.nan if np.dtype(spec.dtype).kind == "f" else 0
+    blank = np.nan if np.dtype(spec.dtype).kind == "f" else spec.missing or 0
     return np.full((_atoms(smiles) if spec.per == "atom" else 1, spec.dim), blank, dtype=spec.dtype)
 
 

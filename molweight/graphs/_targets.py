@@ -38,6 +38,9 @@ class TargetSpec:
             option all molecules are, with a limit of 10 seconds.
         prepare: Loads what ``compute`` needs, e.g. the weights of a network. It is called before such a process starts,
             so that its time does not count for the first molecule.
+        missing: For integers per molecule: a number that the values of a molecule are never all equal to. It is stored
+            for molecules whose computation was given up, and becomes NaN in the column, which then has a floating-point
+            type. By default, such molecules have zeros, as if they had been computed.
 
     Raises:
         ConfigError: If a field cannot be used as given.
@@ -59,6 +62,7 @@ class TargetSpec:
     chunk: int = 128
     slow: bool = False
     prepare: Callable[[], object] | None = None
+    missing: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse fields that would fail later, in a worker process or as a file name."""
@@ -74,6 +78,9 @@ class TargetSpec:
             raise OptionError("per", self.per, "must be 'molecule' or 'atom'", owner=owner)
         if not callable(self.compute):
             raise OptionError("compute", self.compute, "must be a function", owner=owner)
+        if self.missing is not None and not self._can_mark(self.missing):
+            problem = f"must be None or a value of {self.dtype}, for integers per molecule"
+            raise OptionError("missing", self.missing, problem, owner=owner)
 
     def __call__(self, smiles: Sequence[str]) -> np.ndarray:
         """The targets of ``smiles``, checked and in the declared type.
@@ -102,6 +109,10 @@ class TargetSpec:
                 f"its compute function must return {expected}."
             )
         return values.astype(self.dtype, copy=False)
+
+    def _can_mark(self, number: int) -> bool:
+        kind = np.dtype(self.dtype)
+        return self.per == "molecule" and kind.kind in "iu" and np.iinfo(kind).min <= number <= np.iinfo(kind).max
 
 
 def _is_numeric(dtype: str) -> bool:

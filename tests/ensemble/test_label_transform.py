@@ -1,15 +1,21 @@
 """Label transforms against scikit-learn, their inverses, and JSON."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import yeojohnson
 from sklearn.preprocessing import PowerTransformer
 
+from molweight import datasets
+from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._label_transform import TRANSFORMS, LabelTransform, possible_transforms
+from molweight.ensemble._out_of_fold import partner_data
+from molweight.ensemble.internal import Recipe
 from molweight.errors import ConfigError
 
 SKEWED = np.random.default_rng(0).lognormal(mean=1, sigma=2, size=(200, 2))
@@ -91,3 +97,24 @@ def test_an_output_for_equal_labels_is_that_label(kind: str) -> None:
     outputs = fitted.inverse(np.full((3, 2), 0.7))
     np.testing.assert_allclose(outputs[:, 0], 0.1, rtol=1e-12)
     np.testing.assert_allclose(fitted.forward(outputs)[:, 1], 0.7)
+
+
+def test_bounds_do_not_decide_on_a_transform() -> None:
+    """Exact labels are not skewed; the detection limit is far from them."""
+    table = datasets.load("freesolv").subset(range(80))
+    found = partner_data(Recipe("gin", {}, partners=("trees",)), table, np.arange(80), torch.device("cpu"), {})
+    signs = np.where(np.arange(80) % 4 == 0, 1, 0).astype(np.int8)[:, None]
+    data = replace(found, labels=np.where(signs > 0, 200.0, found.labels), bounds=signs)
+    folds = cross_folds(data.labels, 4, np.random.default_rng(0))
+    truth = np.where(signs > 0, np.nan, data.labels)
+    assert possible_transforms(data.labels[:, 0]) == ["none", "yeo_johnson"]
+    assert data.choose_transforms(folds, "rmse", truth) == ("none", {})
+    few = replace(data, bounds=np.where(np.arange(80) < 8, 0, 1).astype(np.int8)[:, None])
+    assert few.choose_transforms(folds, "rmse", data.labels)[1], "with fewer than ten exact labels, all are exact"
+
+
+def test_a_transform_maps_bounds_too() -> None:
+    labels, exact = SKEWED[:, 0].copy(), SKEWED[:, 0].copy()
+    labels[0], exact[0] = 0.0, np.nan
+    assert possible_transforms(exact) == ["none", "log"]
+    assert possible_transforms(labels, exact) == ["none", "yeo_johnson"]

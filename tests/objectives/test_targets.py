@@ -27,11 +27,19 @@ GOOD: dict[str, Any] = {"name": "size", "version": 1, "dim": 1, "dtype": "float3
         ("dtype", "flaot32", "dtype='flaot32' is not numeric"),
         ("dtype", "U5", "dtype='U5' is not numeric"),
         ("compute", None, "compute=None must be a function"),
+        ("missing", 0, "missing=0 must be None or a value of float32, for integers per molecule"),
     ],
 )
 def test_fields_are_checked(field: str, value: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TargetSpec(**{**GOOD, field: value})
+
+
+def test_a_mark_has_to_fit_the_type() -> None:
+    with pytest.raises(ConfigError, match="missing=256 must be None or a value of uint8"):
+        TargetSpec(**{**GOOD, "dtype": "uint8", "missing": 256})
+    with pytest.raises(ConfigError, match="missing=0 must be None"):
+        TargetSpec(**{**GOOD, "dtype": "uint8", "missing": 0, "per": "atom"})
 
 
 def test_values_come_in_the_declared_type_and_shape() -> None:
