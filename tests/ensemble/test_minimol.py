@@ -89,9 +89,9 @@ def test_stored_vectors_take_no_time(freesolv: MoleculeDataset) -> None:
 
 
 def test_vectors_that_cannot_be_computed_are_imputed_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Guarded, "__init__", partialmethod(Guarded.__init__, seconds=0.02))
     smiles = [*datasets.load("freesolv").smiles[:30], "C" * 400, "C" * 500]
     data = datasets.from_smiles(smiles, np.linspace(0, 1, 32)[:, None], task="regression", cache=False)
+    monkeypatch.setattr(Guarded, "__init__", partialmethod(Guarded.__init__, seconds=0.02))  # not for reading
     found = fit(data, features=())
     assert found.imputed == 2 * 512
     assert np.isfinite(found.out_of_fold[MINIMOL]).all()
