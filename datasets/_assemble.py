@@ -156,7 +156,7 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
         learned.append(f"the labels of {len(weightless)} row{'s' * (len(weightless) > 1)} of weight 0 are not used")
     messages = [Message(note) for note in (*rows.notes, *learned, *said)]
     data.notes, data.source_rows = [str(message) for message in messages], len(rows.smiles)
-    data.codes, data.units = rows.codes, rows.units
+    data.codes, data.units, data.standard_form = rows.codes, rows.units, check_steps(options.standardize)
     for message in messages:
         _LOG.warning("%s: %s", rows.source, message)
     return data

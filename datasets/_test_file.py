@@ -176,6 +176,7 @@ def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset 
         bounds[:, [like.target_names.index(name) for name in class_targets(like)]] = 0
         own["label_bounds"] = bounds
     found.codes, found.decimals, found.units = like.codes, like.decimals, data.units
+    found.standard_form = data.standard_form
     return found.with_columns(own) if own else found
 
 
@@ -200,6 +201,7 @@ def _joined(first: MoleculeDataset, second: MoleculeDataset) -> MoleculeDataset:
     data = data.with_rows(np.concatenate([first.rows, second.rows]))
     data.rejects, data.notes = [*first.rejects, *second.rejects], list(first.notes)
     data.codes, data.decimals, data.units = first.codes, first.decimals, first.units
+    data.standard_form = first.standard_form
     columns = {name: _column(name, first, second) for name in {**first.columns, **second.columns} if _kept(name)}
     return data.with_columns(columns) if columns else data
 

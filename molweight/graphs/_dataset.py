@@ -95,6 +95,8 @@ class MoleculeDataset:
             numbers.
         decimals: By column of the source that serves as a feature, its decimal sign.
         units: By target, the unit of its numbers in the source; without targets whose unit is not known.
+        standard_form: Steps of :func:`molweight.datasets.standardize` that the molecules went through when they were
+            read; ``None`` if unknown.
 
     Raises:
         DataError: If the labels do not match the molecules or their names.
@@ -140,6 +142,7 @@ class MoleculeDataset:
         self.codes: Mapping[str, Mapping[str, int]] = {}
         self.decimals: Mapping[str, str] = {}
         self.units: Mapping[str, str] = {}
+        self.standard_form: Sequence[str] | None = None
         self._resident: dict[torch.device, Resident] = {}
         self._tensors: dict[tuple[str, torch.device], Tensor] = {}
         if self.targets.shape != (len(molecules), len(self.target_names)):
@@ -241,6 +244,7 @@ class MoleculeDataset:
             featuriser=self.featuriser,
         )
         part.codes, part.decimals, part.units = self.codes, self.decimals, self.units
+        part.standard_form = self.standard_form
         atoms = item_positions(self.molecules.atom_offsets, chosen) if self.per_atom else chosen
         rows = {name: atoms if name in self.per_atom else chosen for name in self.columns}
         picked = {name: column[rows[name]] for name, column in self.columns.items()}

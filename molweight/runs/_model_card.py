@@ -61,6 +61,7 @@ def data_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
         "codes": {name: dict(codes) for name, codes in data.codes.items()},
         "decimals": dict(data.decimals),
         "units": dict(data.units),
+        **({} if data.standard_form is None else {"standardize": list(data.standard_form)}),
         **_bounds(data),
     }
 

@@ -7,14 +7,14 @@ import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from molweight import load
+from molweight import Job, datasets, fit, load
 from molweight._owned_files import own
 from molweight.cli import _fit, _molecules, main
 from molweight.errors import DataError
@@ -497,6 +497,27 @@ def test_the_standard_form_is_part_of_the_model(
     for run in (salts, tmp_path / "alone", tmp_path / "listed", tmp_path / "again", old):
         plain, salt = predicted(run)
         assert plain == salt
+
+
+def test_a_run_in_python_records_the_standard_form_of_its_table(
+    salts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = {"layers": 1, "width": 8}
+    job = Job(encoder_options=size, init="scratch", weighting="none", epochs=1, members=1, device="cpu")
+    tables: dict[str, list[Literal["salts"]]] = {"salts": ["salts"], "none": []}
+    for name, steps in tables.items():
+        data = datasets.from_csv(salts.parent / "salts.csv", standardize=steps, cache=False)
+        run = fit(job, data.subset(range(len(data))), datasets.split(data, "random"))
+        assert run.trained_on["standardize"] == steps
+        run.save(tmp_path / name)
+        capsys.readouterr()
+        assert main(["predict", str(tmp_path / name), "CCCCN", "CCCCN.Cl", "--device=cpu", "--domain=false"]) == 0
+        printed = capsys.readouterr()
+        first, second = [line.split(",")[-1] for line in printed.out.splitlines()[1:]]
+        assert (first == second) == (name == "salts")
+        assert "does not record" not in printed.err
+        python = load(tmp_path / name).predict(datasets.standardize(["CCCCN.Cl"], steps) if steps else ["CCCCN.Cl"])
+        assert float(second) == pytest.approx(float(python[0, 0]), rel=1e-4)
 
 
 def test_a_run_that_has_lost_its_standard_form_is_refused(

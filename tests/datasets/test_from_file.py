@@ -344,6 +344,7 @@ def test_tables_are_standardised_only_if_asked(write: Write) -> None:
     assert from_csv(path, cache=False).smiles[0] == SALTS[0]
     data = from_csv(path, cache=False, standardize=["salts", "charges"])
     assert list(data.smiles) == ["CC(=O)O", "C[N+](C)(C)C", "Oc1ccccn1"]
+    assert data.standard_form == data.subset([0]).standard_form == ("salts", "charges")
     assert data.targets.ravel().tolist() == [0.5, 2.5, 4.5]
     assert [(item.row, item.smiles) for item in data.rejects] == [(1, "C1CC"), (3, "")]
     with pytest.raises(ConfigError, match="standardize='charge' is unknown"):
