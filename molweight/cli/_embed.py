@@ -30,9 +30,10 @@ def run(options: Namespace) -> None:
         return
     names = [f"v{number}" for number in range(model.model.first_encoder().width)]
     with table_writer(output, ["row", "smiles", *names], default=sys.stdout, safe=options.safe_csv) as write:
-        for rows, _, parsed in stream(options, model, open_input(options, model), features=False):
-            numbers = format_numbers(model.embed(parsed))
-            write([row, text, *values] for row, text, values in zip(rows, parsed.smiles, numbers, strict=True))
+        for chunk in stream(options, model, open_input(options, model), features=False):
+            numbers = format_numbers(model.embed(chunk.parsed))
+            texts = chunk.parsed.smiles
+            write([row, text, *values] for row, text, values in zip(chunk.rows, texts, numbers, strict=True))
 
 
 def _write_npz(options: Namespace, model: Run, target: Path) -> None:
@@ -61,7 +62,7 @@ def _write_npz(options: Namespace, model: Run, target: Path) -> None:
 def _write_raw(options: Namespace, model: Run, path: Path) -> int:
     count = 0
     with path.open("wb") as numbers:
-        for rows, _, parsed in stream(options, model, open_input(options, model), features=False):
-            numbers.write(model.embed(parsed).astype("<f4").tobytes())
-            count += len(rows)
+        for chunk in stream(options, model, open_input(options, model), features=False):
+            numbers.write(model.embed(chunk.parsed).astype("<f4").tobytes())
+            count += len(chunk.rows)
     return count

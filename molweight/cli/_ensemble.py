@@ -68,12 +68,11 @@ class Average:
         """Mean predictions, and the spread if requested.
 
         Args:
-            chunk: Rows of the input.
+            chunk: Rows of the input, with the molecules of the further runs.
         """
         found, counts = [self.first.predict(chunk.parsed)], imputed(chunk.parsed)
         known = set(counts)
-        for member in self.members:
-            parsed = member.read(chunk)
+        for member, parsed in zip(self.members, chunk.others, strict=True):
             counts |= imputed(parsed)
             found.append(member.run.predict(parsed))
         self.blank.update({name: count for name, count in counts.items() if name not in known})

@@ -22,7 +22,7 @@ from molweight.datasets import standardize
 from molweight.datasets.internal import Decimal, MoleculeRows, Reading, decimal_signs, numbers_of_cells, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.features.internal import COLUMN_PREFIX
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, Reject
 from molweight.graphs.internal import partial_name
 from molweight.runs import ParsedRows, Run
 from molweight.runs.internal import MOST_ROWS, features_of, featurised
@@ -60,11 +60,16 @@ class Chunk(NamedTuple):
         rows: Row numbers as shown by a text editor or spreadsheet.
         cells: Their cells, one per column of the input.
         parsed: Their molecules.
+        others: Their molecules as further runs of an ensemble read them.
     """
 
     rows: list[int]
     cells: list[list[str]]
     parsed: ParsedRows
+    others: Sequence[ParsedRows] = ()
+
+
+Reader = Callable[[Chunk], ParsedRows]
 
 
 def open_input(options: Namespace, run: Run) -> MoleculeRows:
@@ -132,14 +137,19 @@ def _reading(options: Namespace) -> Reading:
     )
 
 
-def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool = True) -> Iterator[Chunk]:
+def stream(
+    options: Namespace, run: Run, table: MoleculeRows, *, features: bool = True, others: Sequence[Reader] = ()
+) -> Iterator[Chunk]:
     """The rows of a table with their molecules; rows without a valid molecule go to the file of rejects.
+
+    A row is listed once, with the reason of the first run that has no molecule for it.
 
     Args:
         options: Values of the options that :func:`add_molecule_options` added.
         run: The model.
         table: The rows.
         features: Whether the model's features are needed: those of molecules, and columns of the table.
+        others: For each further run of an ensemble, the function that reads the molecules of a chunk for it.
 
     Yields:
         Up to ``chunk_size`` rows at a time, and never more than 500.
@@ -152,11 +162,13 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
         parts = _parts(records, table.smiles, min(options.chunk_size, MOST_ROWS), options.get("standardize"))
         for chunk, parsed in featurised(parts, run.featuriser, computed):
             rows, cells = [row for row, _ in chunk], [record for _, record in chunk]
-            write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
-            rejected += len(parsed.rejects)
-            found = with_numbers(parsed, cells, places)
-            blank += imputed(found)
-            yield Chunk(rows, cells, found)
+            own = Chunk(rows, cells, with_numbers(parsed, cells, places))
+            found = own._replace(others=[read(own) for read in others])
+            rejects = _rejects(found)
+            write([rows[item.row], item.smiles, item.reason] for item in rejects)
+            rejected += len(rejects)
+            blank += imputed(found.parsed)
+            yield found
     if options.get("top") is not None:
         return
     say_of_imputed(options, blank)
@@ -167,6 +179,14 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
             options,
             f"{few if rejected == 1 else f'{rejected} rows have no valid molecule and are'} left blank; {where}",
         )
+
+
+def _rejects(chunk: Chunk) -> list[Reject]:
+    """The rows for which a run has no molecule, each once."""
+    found: dict[int, Reject] = {}
+    for item in chain(chunk.parsed.rejects, *(parsed.rejects for parsed in chunk.others)):
+        found.setdefault(item.row, item)
+    return [found[row] for row in sorted(found)]
 
 
 def imputed(parsed: ParsedRows) -> Counter[str]:

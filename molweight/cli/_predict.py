@@ -58,7 +58,10 @@ def run(options: Namespace) -> None:
     columns = [table.columns[place] for place in kept]
     numbered = _ROW not in columns
     header = _header([*([_ROW] if numbered else []), *columns], answers.names)
-    source = screened(options, model, table) if options.top is not None else stream(options, model, table)
+    if options.top is None:
+        source = stream(options, model, table, others=[member.read for member in members])
+    else:
+        source = screened(options, model, table)
     with table_writer(options.output, header, default=sys.stdout, safe=options.safe_csv) as write:
         for chunk in source:
             made = format_numbers(answers.of(chunk))

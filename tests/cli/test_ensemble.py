@@ -71,6 +71,27 @@ def test_differences_between_the_runs_are_said(place: Path, capsys: pytest.Captu
     assert "the model needs the column 'pH', but the input has only 'smiles'" in capsys.readouterr().err
 
 
+def test_rows_that_any_run_refuses_are_listed_once(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RDKit does not read the sydnone of mesocarb again after its clean-up."""
+    sydnone = "[O+]1=N[N](C=C1[N-]C(NC2=CC=CC=C2)=O)C(CC3=CC=CC=C3)C"
+    changed = load(place / "salts")
+    changed.trained_on["standardize"] = ["charges"]
+    changed.save(tmp_path / "charges")
+    pd.DataFrame({"smiles": ["CCO", "C1CC", sydnone, "CCN"]}).to_csv(tmp_path / "in.csv", index=False)
+    listed = {}
+    for first, second in permutations([place / "plain", tmp_path / "charges"]):
+        outputs = [f"--{name}={tmp_path / name}.csv" for name in ("output", "rejects")]
+        capsys.readouterr()
+        assert main(["predict", str(first), str(tmp_path / "in.csv"), f"--ensemble={second}", *outputs]) == 0
+        assert "2 rows have no valid molecule and are left blank" in capsys.readouterr().err
+        assert pd.read_csv(tmp_path / "output.csv")["y"].isna().tolist() == [False, True, True, False]
+        listed[first.name] = pd.read_csv(tmp_path / "rejects.csv").to_numpy().tolist()
+    assert [row for row, _, _ in listed["plain"]] == [3, 4]
+    assert listed["plain"] == listed["charges"]
+
+
 def test_what_an_ensemble_does_not_compute_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["predict", str(place / "plain"), "CCO", f"--ensemble={place / 'flat'}", "--quiet"]
     assert main([*command, "--domain=true"]) == 2
