@@ -10,7 +10,7 @@ import numpy as np
 from molweight.arguments import check_choice
 from molweight.arrays import Float32Array, Indices, Uint64Array
 from molweight.datasets._rdkit_identity import identities, structure
-from molweight.datasets._skeletons import HeldCompounds
+from molweight.datasets._skeletons import HeldCompounds, compound_forms
 from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset, target_column
 from molweight.graphs.internal import RejectCounts
@@ -87,6 +87,7 @@ class Overlap:
         duplicates: Number of its molecules that repeat an earlier one.
         found: Molecules of the table, by role (``"table"`` for all of it), that occur in the corpus.
         compounds: The same for compounds.
+        forms: Molecules of the corpus that :func:`without` removes for each of these roles; ``None`` if not counted.
     """
 
     corpus: str
@@ -94,6 +95,7 @@ class Overlap:
     duplicates: int
     found: dict[str, int]
     compounds: dict[str, int]
+    forms: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def audit(
     splits: Splits | None = None,
     corpus: MoleculeDataset | None = None,
     *,
+    forms: bool = False,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> Audit:
@@ -165,6 +168,9 @@ def audit(
         data: The table.
         splits: Its roles, to find leakage between them.
         corpus: Molecules for pretraining, to find those of the table.
+        forms: Whether to count the molecules of the corpus that :func:`without` would remove: also those that only
+            InChI recognises, e.g. isotopes. This takes milliseconds for each molecule of the corpus with the heavy
+            atoms of one of the table.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show progress bars on a terminal.
 
@@ -184,7 +190,8 @@ def audit(
     overlap = None
     if corpus is not None:
         theirs = identities(corpus, n_jobs=n_jobs, progress=progress)
-        overlap = _overlap(keys, splits, corpus, theirs)
+        removed = compound_forms(data, corpus, theirs[:, 1], n_jobs=n_jobs) if forms else None
+        overlap = _overlap(keys, splits, corpus, theirs, removed)
     unusable = RejectCounts.of(data.rejects)
     return Audit(
         table=data.name,
@@ -300,13 +307,23 @@ def _leak(keys: Uint64Array, scaffold: Uint64Array, other: tuple[str, Indices], 
     )
 
 
-def _overlap(keys: Uint64Array, splits: Splits | None, corpus: MoleculeDataset, theirs: Uint64Array) -> Overlap:
+def _overlap(
+    keys: Uint64Array,
+    splits: Splits | None,
+    corpus: MoleculeDataset,
+    theirs: Uint64Array,
+    removed: Sequence[Indices] | None,
+) -> Overlap:
+    """The overlap of a corpus; ``removed`` has, for each molecule of the table, the positions of its forms."""
     parts = {"table": np.arange(len(keys)), **(splits.roles() if splits else {})}
     found = [
         {role: _shared(keys[part, column], theirs[:, column]) for role, part in parts.items()} for column in (0, 1)
     ]
     duplicates = len(theirs) - len(np.unique(theirs[:, 0]))
-    return Overlap(corpus.name, len(corpus), duplicates, found[0], found[1])
+    forms = None
+    if removed is not None:
+        forms = {role: len({place for row in part for place in removed[row].tolist()}) for role, part in parts.items()}
+    return Overlap(corpus.name, len(corpus), duplicates, found[0], found[1], forms)
 
 
 def _shared(these: Uint64Array, those: Uint64Array) -> int:

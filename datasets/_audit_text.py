@@ -1,6 +1,6 @@
 """An audit as a few lines of text."""
 
-from molweight.datasets._audit import Audit, Duplicates, Labels
+from molweight.datasets._audit import Audit, Duplicates, Labels, Overlap
 from molweight.graphs.internal import RejectCounts
 
 __all__ = ["format_audit"]
@@ -102,6 +102,12 @@ def _corpus(found: Audit) -> list[str]:
         head,
         *(
             f"{overlap.found[role]} of {total} molecules of {role} are in it, {overlap.compounds[role]} as compounds"
+            f"{_forms(overlap, role)}"
             for role, total in totals.items()
         ),
     ]
+
+
+def _forms(overlap: Overlap, role: str) -> str:
+    """How many molecules of the corpus ``--remove_overlap`` removes; empty if they were not counted."""
+    return "" if overlap.forms is None else f"; {overlap.forms[role]} of its molecules are forms of them, with isotopes"

@@ -98,13 +98,16 @@ class HeldCompounds:
         return count
 
 
-def compound_forms(data: MoleculeDataset, table: MoleculeDataset, compounds: Uint64Array) -> list[Int64Array]:
+def compound_forms(
+    data: MoleculeDataset, table: MoleculeDataset, compounds: Uint64Array, *, n_jobs: int | None = None
+) -> list[Int64Array]:
     """Positions in another table of all forms of each molecule's compound, recognised as by :class:`HeldCompounds`.
 
     Args:
         data: The molecules, ``n``.
         table: The other table.
         compounds: Compound keys of its molecules.
+        n_jobs: Processes; ``None`` for all cores.
 
     Returns:
         ``n`` arrays of positions.
@@ -112,9 +115,9 @@ def compound_forms(data: MoleculeDataset, table: MoleculeDataset, compounds: Uin
     own, other = _composition(data), _composition(table)
     # An InChIKey takes a millisecond, so it is computed only for molecules with the same atoms.
     rows, places = np.flatnonzero(np.isin(own, other)).tolist(), np.flatnonzero(np.isin(other, own)).tolist()
-    blocks = dict(zip(rows, skeletons([data.smiles[row] for row in rows]), strict=True))
+    blocks = dict(zip(rows, skeletons([data.smiles[row] for row in rows], n_jobs=n_jobs), strict=True))
     by_key = _places(compounds.tolist(), range(len(compounds)))
-    by_block = _places(skeletons([table.smiles[place] for place in places]), places)
+    by_block = _places(skeletons([table.smiles[place] for place in places], n_jobs=n_jobs), places)
     found = []
     for row, key in enumerate(identities(data)[:, 1].tolist()):
         block = blocks.get(row, "")

@@ -63,7 +63,7 @@ def run(options: Namespace) -> None:
     data, splits = _split(options, load_table(options))
     remarks = [] if options.stereo == "use" else [_stereoisomers(data)]
     corpus = None if options.corpus is None else load_corpus(options, data, splits)
-    found = datasets.audit(data, splits, corpus, progress=not options.quiet)
+    found = datasets.audit(data, splits, corpus, forms=True, progress=not options.quiet)
     command = "" if options.table is None else _proposal(asked, data, splits)
     if options.json:
         show(_as_json(found.to_dict(), data, columns, command))

@@ -9,7 +9,17 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem.rdMolDescriptors import CalcNumRings
 
-from molweight.datasets import audit, from_csv, from_smiles, load_corpus, split, split_by_indices, without
+from molweight.datasets import (
+    audit,
+    from_csv,
+    from_smiles,
+    load_corpus,
+    split,
+    split_by_indices,
+    split_by_roles,
+    without,
+)
+from molweight.datasets._audit_read import read_audit
 from molweight.datasets.internal import format_audit
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
@@ -116,6 +126,26 @@ def test_forms_that_only_inchi_recognises_are_taken_out_of_a_corpus() -> None:
     assert list(without(corpus, data, [0, 1], n_jobs=1).smiles) == list(corpus.smiles)[3:]
     assert list(without(corpus, data, n_jobs=1).smiles) == ["CCOc1ccccc1"]
     assert without(corpus, data, same="molecule", n_jobs=1) is corpus
+
+
+def test_an_audit_counts_what_is_removed_from_a_corpus() -> None:
+    data = from_smiles(["COc1ccccc1", "CS(=O)C", "CCN", "CCO", "CCF"], np.arange(5.0), name="five", cache=False)
+    splits = split_by_roles(data, ["test", "test", "train", "meta", "select"])
+    forms = ["[2H]C([2H])([2H])Oc1ccccc1", "COc1ccccc1", "COc1ccccc1.Cl", "C[33S](=O)C"]
+    corpus = from_smiles([*forms, "CC[NH3+]", "CCOc1ccccc1"], name="six", cache=False)
+    plain, counted = (audit(data, splits, corpus, forms=forms, n_jobs=1) for forms in (False, True))
+    assert plain.overlap is not None
+    assert counted.overlap is not None
+    assert counted.overlap.forms is not None
+    for role, positions in splits.roles().items():
+        assert counted.overlap.forms[role] == len(corpus) - len(without(corpus, data, positions, n_jobs=1))
+    assert (counted.overlap.forms["test"], counted.overlap.forms["table"]) == (4, 5)
+    line = "1 of 2 molecules of test are in it, 1 as compounds; 4 of its molecules are forms of them, with isotopes"
+    assert line in format_audit(counted)
+    stored = json.loads(json.dumps(counted.to_dict()))
+    assert read_audit(stored) == counted
+    del stored["overlap"]["forms"]  # as earlier versions wrote it
+    assert read_audit(stored) == plain
 
 
 def test_text_and_json_say_the_same(table: Load) -> None:
