@@ -232,7 +232,7 @@ def without(
         data: The table.
         positions: Positions of its molecules, e.g. ``splits.test``; ``None`` for all.
         same: Whether to remove the same molecules, as defined for :func:`audit`, or all forms of the same compounds:
-            also those that only the first block of the InChIKey recognises, e.g. isotopes.
+            also other isotopes, and those that only the first block of the InChIKey recognises.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show progress bars on a terminal.
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from molweight.arrays import BoolArray, Int64Array, Uint64Array
-from molweight.datasets._rdkit_identity import identities, number_of
+from molweight.datasets._rdkit_identity import identities, number_of, without_isotopes
 from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import map_chunks, parse_molecule, tasks_of
@@ -49,6 +49,11 @@ class HeldCompounds:
         return cls(data, np.unique(np.concatenate(parts)), train, identities(data)[:, 1], rest)
 
     @cached_property
+    def plain(self) -> Uint64Array:
+        """Compound keys of all molecules without their isotopes."""
+        return without_isotopes(self.data, self.compounds)
+
+    @cached_property
     def inchi(self) -> frozenset[str]:
         """First blocks of the InChIKeys of the held-out molecules."""
         return frozenset(skeletons([self.data.smiles[int(place)] for place in self.held])) - {""}
@@ -61,6 +66,8 @@ class HeldCompounds:
             compounds: Compound keys of its molecules.
         """
         out = np.isin(compounds, self.compounds[self.held])
+        # The InChIKey of a salt is another one, so isotopes of the largest fragment are compared without them, too.
+        out |= np.isin(without_isotopes(table, compounds), self.plain[self.held])
         # An InChIKey takes a millisecond, so it is computed only for molecules with the same atoms.
         alike = np.isin(_composition(table), _composition(self.data)[self.held])
         unsure = np.flatnonzero(alike & ~out)
@@ -117,11 +124,13 @@ def compound_forms(
     rows, places = np.flatnonzero(np.isin(own, other)).tolist(), np.flatnonzero(np.isin(other, own)).tolist()
     blocks = dict(zip(rows, skeletons([data.smiles[row] for row in rows], n_jobs=n_jobs), strict=True))
     by_key = _places(compounds.tolist(), range(len(compounds)))
+    by_plain = _places(without_isotopes(table, compounds).tolist(), range(len(compounds)))
     by_block = _places(skeletons([table.smiles[place] for place in places], n_jobs=n_jobs), places)
     found = []
-    for row, key in enumerate(identities(data)[:, 1].tolist()):
+    keys = identities(data)[:, 1]
+    for row, (key, plain) in enumerate(zip(keys.tolist(), without_isotopes(data, keys).tolist(), strict=True)):
         block = blocks.get(row, "")
-        forms = {*by_key.get(key, ()), *(by_block.get(block, ()) if block else ())}
+        forms = {*by_key.get(key, ()), *by_plain.get(plain, ()), *(by_block.get(block, ()) if block else ())}
         found.append(np.array(sorted(forms), dtype=np.int64))
     return found
 

@@ -109,8 +109,8 @@ def read_sources(
 
     From every table all forms of the compounds in ``meta``, ``select`` and ``test`` of the task are removed, regardless
     of the names of the labels: molecules with the same compound key as in :func:`audit` (largest fragment, without
-    charge, stereochemistry, or positions of hydrogens on heteroatoms), and those whose InChIKey has the same first
-    block, e.g. isotopes.
+    charge, stereochemistry, or positions of hydrogens on heteroatoms), also if their isotopes differ, and those whose
+    InChIKey has the same first block.
 
     Args:
         sources: Files (as :func:`from_file` reads them), names of :func:`available`, ``chembl_5thresh`` (691 targets of

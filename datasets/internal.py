@@ -20,7 +20,7 @@ from molweight.datasets._numbers import Decimal
 from molweight.datasets._ogb import ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._ranking import Ranking, format_rankings, rankings
-from molweight.datasets._rdkit_identity import identities
+from molweight.datasets._rdkit_identity import identities, without_isotopes
 from molweight.datasets._read_rows import MoleculeRows, read_rows
 from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS
@@ -97,4 +97,5 @@ __all__ = [
     "violated_bounds",
     "with_feature_columns",
     "with_test",
+    "without_isotopes",
 ]

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from molweight.arrays import BoolArray, Uint64Array
-from molweight.datasets.internal import identities, skeleton_keys
+from molweight.datasets.internal import identities, skeleton_keys, without_isotopes
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import TwoLevelGraph, weightings
 
@@ -23,7 +23,8 @@ class LearnedLabels:
         table: Name or file of the table.
         data: Digest of the task's table whose held-out compounds were left out; empty if none were.
         roles: Digest of the roles of that table.
-        compounds: Hexadecimal keys of the compounds with these labels; empty for all compounds of the table.
+        compounds: Hexadecimal keys of the compounds with these labels, with and without their isotopes; empty for all
+            compounds of the table.
         skeletons: Hexadecimal keys of the first blocks of the InChIKeys of these compounds; empty in files of earlier
             versions.
     """
@@ -43,7 +44,7 @@ class LearnedLabels:
             learner: Name of the weighting.
             data: The molecules with these labels.
         """
-        compounds, skeletons = identities(data)[:, 1], skeleton_keys(list(data.smiles))
+        compounds, skeletons = np.unique(_both_keys(data)), skeleton_keys(list(data.smiles))
         return cls(learner, data.name, compounds=_stored(compounds), skeletons=_stored(skeletons[skeletons > 0]))
 
     @classmethod
@@ -90,7 +91,8 @@ class LearnedLabels:
         Args:
             data: The molecules.
         """
-        out = np.isin(identities(data)[:, 1], _read(self.compounds))
+        (keys, plain), stored = _both_keys(data), _read(self.compounds)
+        out = np.isin(keys, stored) | np.isin(plain, stored)
         if self.skeletons:
             rest = np.flatnonzero(~out)
             # Where InChI fails, the key is 0, which is not stored.
@@ -112,6 +114,12 @@ def trains_encoder(weighting: str) -> bool:
         (True, False)
     """
     return weighting != "none" and issubclass(weightings.get(weighting).graph, TwoLevelGraph)
+
+
+def _both_keys(data: MoleculeDataset) -> Uint64Array:
+    """The compound keys of molecules, and those without isotopes, ``2 x n``."""
+    keys = identities(data)[:, 1]
+    return np.stack([keys, without_isotopes(data, keys)])
 
 
 def _stored(keys: Uint64Array) -> str:

@@ -9,7 +9,7 @@ import pytest
 from molweight import datasets
 from molweight.datasets import Splits, _rdkit_identity, from_smiles, split_by_roles
 from molweight.datasets._skeletons import skeletons
-from molweight.datasets.internal import compound_forms, identities, read_sources
+from molweight.datasets.internal import compound_forms, identities, read_sources, without_isotopes
 from molweight.errors import DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset, target_column
 
@@ -55,6 +55,30 @@ def test_isotopes_of_a_held_out_compound_are_left_out(task: MoleculeDataset, spl
     (source,) = read_sources([table], task, splits)
     assert list(source.data.smiles) == smiles[len(ISOTOPES) :]
     assert source.use.held_out == len(ISOTOPES)
+
+
+SALTS = ["[13CH3]C(=O)[O-].[Na+]", "CC(=O)[O-].[K+]", "[2H]OC(C)=O.CCN", "[2H]C([2H])([2H])[13C](=O)[O-].[Na+]"]
+
+
+@pytest.mark.parametrize("held_out", ["CC(=O)O", "[13CH3]C(=O)O", "[2H]OC(C)=O", "C[13C](=O)[O-].[Na+]"])
+def test_salts_of_isotopes_are_the_held_out_compound(held_out: str) -> None:
+    task = from_smiles([held_out, "CCCl", "CCF", "CCBr"], np.arange(4.0), name="task", cache=False)
+    splits = split_by_roles(task, ["test", "meta", "select", "train"])
+    others = ["[13CH3]CC(=O)[O-].[Na+]", "[2H]C([2H])([2H])N.Cl", *ALKANES[2:]]
+    table = from_smiles([*SALTS, "CC(=O)O", *others], np.arange(29.0), name="other", cache=False)
+    (source,) = read_sources([table], task, splits)
+    assert list(source.data.smiles) == others
+    (forms,) = compound_forms(task.subset([0]), table, identities(table)[:, 1])
+    assert forms.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_isotopes_do_not_merge_different_compounds() -> None:
+    smiles = ["[2H][2H]", "[2H]n1cccc1", "[2H]O[2H]", "[13CH3]/C=C/[2H]", "[13cH]1ccccc1", "[2H]c1ccccc1O"]
+    plain = ["[H][H]", "c1cc[nH]c1", "O", "CC=C", "c1ccccc1", "Oc1ccccc1"]
+    table, natural = (from_smiles(part, cache=False) for part in (smiles, plain))
+    keys = without_isotopes(table, identities(table)[:, 1])
+    assert keys.tolist() == identities(natural)[:, 1].tolist()
+    assert len(set(keys.tolist())) == len(smiles)
 
 
 def test_the_marks_of_double_bonds_to_hydrogen_do_not_make_a_compound() -> None:

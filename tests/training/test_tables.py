@@ -10,6 +10,7 @@ import torch
 
 from molweight import datasets, objectives
 from molweight.datasets import Splits
+from molweight.datasets.internal import identities
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset, build_dataset
 from molweight.options import Job
@@ -261,7 +262,13 @@ def test_a_run_that_learned_a_form_of_a_held_out_compound_is_no_start() -> None:
     assert HeldOut(task, splits, cross_fitted=True).learned(stored) == 3
     further = replace(splits, further=datasets.from_smiles(["CC[2H]", "CCO"], cache=False))
     assert HeldOut(task, further).learned(stored) == 3
-    assert HeldOut(task, splits).learned(replace(stored, skeletons="")) == 0  # as earlier versions wrote it
+    keys = identities(datasets.from_smiles([*FORMS, "[2H]CCO"], cache=False))[:, 1]
+    earlier = LearnedLabels("bilevel", "task", compounds=np.unique(keys).tobytes().hex())
+    assert HeldOut(task, splits).learned(earlier) == 0  # as the first versions wrote it
+    salts = datasets.from_smiles(["[13CH3]C(=O)[O-].[Na+]", "CCCl"], cache=False)
+    acid = datasets.from_smiles(["CC(=O)O", "[2H]CC(=O)O", "CCO"], cache=False)
+    assert LearnedLabels.of_task("bilevel", salts).covers(acid).tolist() == [True, True, False]
+    assert LearnedLabels.of_task("bilevel", acid).covers(salts).tolist() == [True, False]
 
 
 def test_labels_that_cannot_be_checked_are_refused_in_words(tmp_path: Path, copy: MoleculeDataset) -> None:
