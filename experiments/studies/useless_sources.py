@@ -2,6 +2,8 @@
 
     MOLWEIGHT_OFFICIAL=... python -m experiments.studies.useless_sources run [--tables hlm rlm] [--seeds 0 1 2]
     python -m experiments.studies.useless_sources table
+    MOLWEIGHT_OFFICIAL=... python -m experiments.studies.useless_sources run --registered
+    python -m experiments.studies.useless_sources table --registered
 
 The task is one of the six ADME endpoints of ``experiments/studies/official_tables.py``: 300 molecules of its published
 training part (180 train, 60 meta, 60 select) and its published test part. Sources are 600 molecules of the training
@@ -13,6 +15,9 @@ Stated before the first run: the metric is the test RMSE divided by the standard
 what useless sources cost equal weights, ``avoided`` the share of it that another weighting avoids, over tables and
 seeds, with ``useful`` (equal weights on the real sources, none on the useless ones) as the reference. p values are of
 Wilcoxon's signed-rank test against equal weights, over pairs of table and seed.
+
+``--registered`` confirms the result on fresh seeds: ``useless_sources.yaml`` states tables, seeds, methods, metric,
+test and margin, and was committed before its first run.
 
 Each finished run is appended to ``experiments/results/useless_sources.jsonl`` immediately; existing ones are not
 repeated.
@@ -27,6 +32,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+import yaml
 from scipy.stats import wilcoxon
 
 import experiments.studies.official_tables  # noqa: F401 - registers the tables
@@ -35,7 +41,10 @@ from experiments._markdown import markdown
 from experiments._planted import relabelled
 from experiments._provenance import provenance
 from molweight import datasets
+from molweight.arrays import AnyArray
+from molweight.benchmark._statistics import holm
 from molweight.datasets import Splits
+from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.models import Pretrainer
 from molweight.models.internal import predict_positions
@@ -51,6 +60,7 @@ from molweight.training.internal import (
 )
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "useless_sources.jsonl"
+REGISTERED: Final = Path(__file__).with_suffix(".yaml")
 TABLES: Final = ("hlm", "rlm", "hppb", "rppb", "sol", "mdr1_er")
 COPIES: Final = 3
 ROWS: Final = 600
@@ -61,12 +71,14 @@ METHODS: Final[dict[str, dict[str, Any]]] = {
     "useful": {"weighting": "fixed"},
     "equal": {"weighting": "equal"},
     "equal, twice the steps": {"weighting": "equal", "steps": 600},
+    "equal, three times the steps": {"weighting": "equal", "steps": 900},
     "learned": {},
     "learned, closed form": {"task_level": "closed_form"},
     "alignment": {"weighting": "alignment"},
 }
-"""Options of each method. ``useful`` knows which sources are useless; the others do not. Learned weights cost more
-than twice the steps: 113 CPU seconds, and 83."""
+"""Options of each method. ``useful`` knows which sources are useless; the others do not. Learned weights cost as
+much as three times the steps: in seeds 0 and 1 a run took 113 CPU seconds, with equal weights 54 and, with twice the
+steps, 83."""
 _CPU: Final = torch.device("cpu")
 
 
@@ -179,6 +191,41 @@ def summary() -> str:
     return f"{markdown(header, lines)}\n\n{markdown(['task', *always, 'largest learned weights'], rows)}"
 
 
+def registered_summary() -> str:
+    """The registered comparisons as a Markdown table.
+
+    Raises:
+        ConfigError: If a registered run is missing: the tests are of all pairs, once.
+    """
+    plan = yaml.safe_load(REGISTERED.read_text(encoding="utf-8"))
+    by = {(row["table"], row["seed"], row["method"]): row for row in finished(RESULTS)}
+    pairs = [(table, seed) for seed in plan["seeds"] for table in plan["tables"]]
+    missing = sum((*pair, method) not in by for pair in pairs for method in plan["methods"])
+    if missing:
+        raise ConfigError(
+            f"{missing} of {len(pairs) * len(plan['methods'])} registered runs are missing. Run them first."
+        )
+    error, seconds = (
+        {method: np.array([by[*pair, method][field] for pair in pairs]) for method in plan["methods"]}
+        for field in ("nrmse", "cpu_seconds")
+    )
+    gains = {method: error[method] - error["learned"] for method in plan["learned_against"]}
+    p = holm([float(wilcoxon(gain).pvalue) for gain in gains.values()])
+    corrected = dict(zip(gains, p, strict=True))
+    header = ["weights", "RMSE / SD", "learned weights lower by (s.e.)", "lower in", "p (Holm)", "CPU s"]
+    lines = []
+    for method in plan["methods"]:
+        gain = gains.get(method)
+        cells = ["", "", ""] if gain is None else [*_gain(gain), f"{corrected[method]:.2g}"]
+        lines.append([method, f"{error[method].mean():.4f}", *cells, f"{seconds[method].mean():.0f}"])
+    return markdown(header, lines)
+
+
+def _gain(gain: AnyArray) -> list[str]:
+    """The mean of paired differences with its standard error, and how many are positive."""
+    return [f"{gain.mean():+.4f} ± {gain.std(ddof=1) / len(gain) ** 0.5:.4f}", f"{(gain > 0).sum()} of {len(gain)}"]
+
+
 def _line(method: str, by: dict[Any, Any], pairs: list[tuple[str, int]]) -> list[str]:
     """Scores of a method against equal weights, on the pairs of table and seed that it has."""
     rows = [by[*pair, method] for pair in pairs]
@@ -191,8 +238,7 @@ def _line(method: str, by: dict[Any, Any], pairs: list[tuple[str, int]]) -> list
         method,
         str(len(rows)),
         f"{errors.mean():.4f}",
-        f"{gain.mean():+.4f} ± {gain.std(ddof=1) / len(gain) ** 0.5:.4f}",
-        f"{(gain > 0).sum()} of {len(gain)}",
+        *_gain(gain),
         p,
         f"{gain.mean() / (equal - useful).mean():.2f}",
         f"{np.mean([_useless(row) for row in rows]):.2f}" if rows[0]["weights"] else "-",
@@ -215,12 +261,14 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=TABLES)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--registered", action="store_true", help="the runs and tests of useless_sources.yaml")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.command == "run":
-        study(options.tables, options.methods, options.seeds)
-    else:
-        print(summary())
+    if options.command == "table":
+        print(registered_summary() if options.registered else summary())
+        return
+    plan = yaml.safe_load(REGISTERED.read_text(encoding="utf-8")) if options.registered else vars(options)
+    study(plan["tables"], plan["methods"], plan["seeds"])
 
 
 if __name__ == "__main__":
