@@ -14,7 +14,8 @@ WORKDIR /src
 COPY . .
 
 # torch from the index of CPU builds: the default build brings gigabytes of CUDA libraries.
-RUN pip install --no-cache-dir --constraint constraints.txt --index-url https://download.pytorch.org/whl/cpu torch \
+RUN pip install --no-cache-dir --constraint constraints.txt --no-deps \
+      --index-url https://download.pytorch.org/whl/cpu torch \
     && pip install --no-cache-dir --constraint constraints.txt '.[excel,minimol,service]' \
     && mkdir /srv/molweight && cp examples/service.py /srv/molweight/ \
     && rm -rf /src/*

@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
 DEMO_ARGS ?= --data freesolv --name demo --preset small
+# Empty for PyPI's build of torch, which runs on a GPU.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+CPU_TORCH = --no-deps --retries 2 --timeout 30 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-scatter check docs build lock lowest clean
@@ -47,7 +50,7 @@ lock: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## Write the versions of t
 lowest: $(VENV)/.installed-dev  ## Run the tests with the oldest versions that pyproject.toml allows, in .venv-lowest
 	$(BIN)/python -m venv --clear $(VENV)-lowest
 	$(BIN)/python .ci/lowest.py > $(VENV)-lowest/constraints.txt
-	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt torch
+	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt $(CPU_TORCH)
 	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt --editable '.[dev]' 'virtualenv<20.36'
 	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt --no-deps curvlinops-for-pytorch
 	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n $(WORKERS) $(PYTEST_ARGS)
@@ -56,9 +59,10 @@ clean:  ## Remove the environment and everything that was built; runs/ stays
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-scatter build dist site *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# torch first and pinned: left to itself, the resolver takes the newest, with gigabytes of packages that are not needed.
+# torch first, alone and pinned: PyPI's build for Linux brings gigabytes of CUDA libraries. Where the index of CPU builds
+# cannot be reached, pip says so and takes PyPI's.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/python -m pip install --constraint constraints.txt torch
+	$(BIN)/python -m pip install --constraint constraints.txt $(CPU_TORCH)
 	$(BIN)/python -m pip install --constraint constraints.txt --editable .
 	touch $@
 

@@ -310,7 +310,7 @@ def _read(
     if options.positive is not None and not any(_is_positive(column, options.positive) for column in labels.columns):
         raise ConfigError(
             f"{table.source}: {mention('positive', options.positive)} does not occur in the label columns "
-            f"{listed(targets)}, or only among more than two numbers. Write it as in the table."
+            f"{listed(targets)}, or only in columns with more than two distinct numbers. Write it as in the table."
         )
     labels, recoded = _recoded(labels, options.task)
     said = [*said, *labels.notes, *recoded]

@@ -93,7 +93,7 @@ def near_corpus(
         found = _without(_built(opened, places[:count], n_jobs, progress=progress), data, splits, held_out=held_out)
     if not len(found):
         raise DataError(
-            f"corpus near: all {len(places)} neighbours are forms of molecules that {data.name} already has."
+            f"corpus near: all {len(places)} neighbours are salts, isomers or tautomers of molecules in {data.name}."
         )
     kept = found.subset(range(min(len(found), size or len(found))))
     kept.name = "near"

@@ -1,4 +1,4 @@
-"""OGB's data sets of molecules, from its files and with its evaluator, without prompts, threads and pickles."""
+"""OGB's data sets of molecules, from its files and with its evaluator, without prompts, threads or pickles."""
 
 import csv
 import importlib.util

@@ -145,7 +145,7 @@ def _with_merged(roles: Sequence[str], data: MoleculeDataset, source: str) -> di
 def _place(roles: list[str], row: object, role: str, source: str) -> None:
     """Store the role of one row."""
     if not isinstance(row, int | np.integer) or isinstance(row, bool) or not 0 <= row < len(roles):
-        raise DataError(f"{source}: {row!r} in role {role!r} is not a row; rows count from 0 to {len(roles) - 1}.")
+        raise DataError(f"{source}: {row!r} in role {role!r} is not a row; rows are numbered 0 to {len(roles) - 1}.")
     if roles[row] not in ("", role):
         raise DataError(f"{source}: row {row} is in the roles {roles[row]!r} and {role!r}. Leave it in one of them.")
     roles[row] = role

@@ -27,7 +27,7 @@ def read_torch_dictionary(path: str | Path) -> dict[Any, Any]:
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise DataError("is not a file of torch.save, or is damaged") from error
     if packed:  # a small archive could expand without bound
-        raise DataError("is a compressed archive, which torch.save does not write")
+        raise DataError("is a compressed archive, and torch.save writes uncompressed ones")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:

@@ -76,7 +76,7 @@ def load_table(options: Namespace) -> MoleculeDataset:
     data = _labelled_table(options)
     if options.get("stereo") != "ignore":
         return data
-    # Before roles are checked for common molecules: stereoisomers are then the same input.
+    # Before the roles are checked for shared molecules: without stereochemistry, stereoisomers are the same input.
     return data.with_featuriser(replace(data.featuriser, stereo="ignore"))
 
 

@@ -154,7 +154,7 @@ def _refuse_other_units(first: tuple[str, Run], second: tuple[str, Run]) -> None
         if not same_unit(one[target], other[target]):
             raise ConfigError(
                 f"--ensemble {second[0]} was trained on {target!r} in {other[target]}, {first[0]} in {one[target]}: "
-                "a mean of their predictions means nothing. Name runs trained in the same unit."
+                "averaging their predictions is meaningless. Name runs trained in the same unit."
             )
 
 

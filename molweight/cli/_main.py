@@ -332,7 +332,7 @@ def _refuse_nul(options: Namespace) -> None:
 
 
 def _take_plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The modules of all ``--plugin``, which may be repeated, and the other arguments."""
+    """The modules of all ``--plugin`` options, separated from the other arguments."""
     rest: list[str] = []
     plugins: list[str] = []
     pending = iter(arguments)

@@ -1,4 +1,4 @@
-"""Molecules of SMILES without atom maps."""
+"""Molecules from SMILES, without atom maps."""
 
 from typing import TYPE_CHECKING
 

@@ -141,7 +141,7 @@ def starts_of(numbers: Indices, count: int) -> Indices:
 
 
 def order_of(numbers: Indices) -> Indices:
-    """The stable order of small numbers, by sorting them with their positions: five times as fast as argsort."""
+    """A stable argsort of small integers, which sorts them with their positions: five times as fast as numpy's."""
     place = np.arange(len(numbers))
     return np.sort(numbers << _PLACE_BITS | place) & ((1 << _PLACE_BITS) - 1)
 

@@ -279,7 +279,7 @@ class _Work:
 
     @property
     def imputed(self) -> int:
-        # Partners without vectors of MiniMol read the same features, or counts.
+        # All other partners read these features, or counts.
         matrices = self.partners.matrices
         read = next((matrices[name] for name in OF_VECTORS if name in matrices), None)
         vectors = read.missing if isinstance(read, JoinedFeatures) else 0

@@ -33,7 +33,7 @@ _MODULES: Final = "_modules"
 
 
 class MoleculeEstimator(BaseEstimator, ABC):
-    """Parameters, reading of SMILES and pickling, for every estimator.
+    """Base class of the estimators: parameters, reading of SMILES, pickling.
 
     Args:
         **options: The parameters below, and every option of :class:`molweight.Job` under its own name, except

@@ -77,7 +77,7 @@ class Standardiser(nn.Module):
 
     @classmethod
     def fit_columns(cls, rows: int, count: int, blocks: Iterable[AnyArray], *, limit: float = 6.0) -> "Standardiser":
-        """Fit on training rows that are not in one array.
+        """Fit on training rows that arrive in blocks of columns.
 
         Args:
             rows: Number of training rows ``n``.

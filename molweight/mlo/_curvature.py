@@ -193,8 +193,8 @@ class GaussNewton:
             # without the model's own second derivative, which makes the full Hessian indefinite.
             leaf = outputs.detach().requires_grad_()
             slope = torch.autograd.grad(check_scalar(self._name, self._loss.criterion(leaf)), leaf, create_graph=True)
-            # J v by two reverse passes: u -> J^T u is linear, so that its derivative in direction v is J v whatever u
-            # is. Forward mode would need one pass, but message passing has operators that do not support it.
+            # J v by two reverse passes: u -> J^T u is linear, so its derivative in direction v is J v for any u.
+            # Forward mode would need one pass, but message passing has operators that do not support it.
             dummy = torch.zeros_like(outputs, requires_grad=True)
             inputs = list(self.point.values())
             pulled = torch.autograd.grad(outputs, inputs, dummy, create_graph=True, materialize_grads=True)

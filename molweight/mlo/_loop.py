@@ -210,7 +210,7 @@ class Loop:
         task = None
         if self.wants_train:
             if self.finetune_optimizer is None:
-                raise ConfigError("the weighting needs variables of level 'finetune'. Pass finetuned.")
+                raise ConfigError("the weighting needs the finetuned variables. Pass finetuned.")
             task = self.graph.move_task(as_list(train, "train"), self.finetune_optimizer)
         solved = _Solved()
         if self.wants_meta:

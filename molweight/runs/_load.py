@@ -93,7 +93,7 @@ def restore(parts: RunParts, device: torch.device) -> Run:
     run.keep_seen(parts.seen)
     if set(about.get("factors") or [1.0]) != {1.0}:
         _log.warning(
-            "the run was written by an earlier version: its deviations under dropout are not calibrated. Fit again."
+            "the run was written by an earlier version: its deviations from dropout are not calibrated. Fit again."
         )
     run.calibration = Calibration.from_tensors(parts.calibration) if parts.calibration else None
     run.factors, run.test_results = about.get("dropout_factors"), parts.test_results

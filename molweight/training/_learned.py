@@ -66,7 +66,7 @@ def _initial_value(name: str, owner: Objective) -> float:
     raise OptionError(
         "learn",
         name,
-        f"is listed in learnable of the objective {objective!r}, which has no number self.{option}",
+        f"is listed in learnable of the objective {objective!r}, but its self.{option} is not a number",
         f"Set self.{option} in its __init__, or correct the name in learnable.",
     )
 

@@ -270,7 +270,9 @@ def test_a_positive_number_makes_no_classes_of_measurements(write: Write) -> Non
     assert read(path, targets="logD", positive="1").targets.ravel().tolist() == [1, 0, 1, *[0] * 9]
     found = read(write(table({**columns, "grade": [0, 1, 2] * 4})), positive="1", targets=["grade", "active"])
     assert found.targets[:3].tolist() == [[0, 1], [1, 0], [2, 1]]
-    with pytest.raises(ConfigError, match=r"positive='1' does not occur .*, or only among more than two numbers"):
+    with pytest.raises(
+        ConfigError, match=r"positive='1' does not occur .*, or only in columns with more than two distinct numbers"
+    ):
         read(write(table({"logD": columns["logD"], "grade": [0, 1, 2] * 4})), positive="1", targets=["grade", "logD"])
 
 

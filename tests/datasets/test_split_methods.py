@@ -284,7 +284,7 @@ def test_wrong_roles_are_refused(roles: list[str], message: str, seven: Molecule
 @pytest.mark.parametrize(
     ("indices", "message"),
     [
-        ({"train": [0, 7]}, "7 in role 'train' is not a row; rows count from 0 to 6"),
+        ({"train": [0, 7]}, "7 in role 'train' is not a row; rows are numbered 0 to 6"),
         ({"train": [-1]}, "-1 in role 'train' is not a row"),
         ({"train": ["a"]}, "'a' in role 'train' is not a row"),
         ({"train": [0, 1], "test": [1]}, "row 1 is in the roles 'train' and 'test'"),

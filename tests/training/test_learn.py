@@ -101,8 +101,11 @@ def test_an_attribute_of_the_class_is_learned_like_one_of_the_object(
 @pytest.mark.usefixtures("registries")
 def test_an_initial_value_is_checked_before_anything_is_trained(small: Job) -> None:
     refused: dict[str, tuple[dict[str, Any], str]] = {
-        "test_misspelt": ({}, "listed in learnable of the objective 'test_misspelt', which has no number self.scale"),
-        "test_text": ({"scale": "large"}, r"no number self.scale. Set self.scale in its __init__, or correct the name"),
+        "test_misspelt": ({}, "learnable of the objective 'test_misspelt', but its self.scale is not a number"),
+        "test_text": (
+            {"scale": "large"},
+            r"self.scale is not a number. Set self.scale in its __init__, or correct the name",
+        ),
         "test_large": ({"scale": 20.0}, "test_large.scale' starts at 20, and is learned between 0.1 and 10"),
     }
     for name, (attributes, message) in refused.items():

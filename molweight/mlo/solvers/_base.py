@@ -69,11 +69,11 @@ class Stats:
 
     @property
     def reason(self) -> str:
-        """Why the solve ended, with advice (reads from the device)."""
+        """Why the solve ended, with advice (waits for the device)."""
         return self.outcome.advice
 
     def summary(self) -> dict[str, float | int | str]:
-        """The fields as plain numbers and words for a log (reads the device)."""
+        """The fields as plain numbers and words for a log (waits for the device)."""
         shown: dict[str, float | int | str] = {"iterations": int(self.iterations), "outcome": self.outcome.name.lower()}
         if self.residual is not None:
             shown["residual"] = float(self.residual)

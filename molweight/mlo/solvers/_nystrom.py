@@ -84,7 +84,7 @@ class Nystrom(Solver):
         finite = image.isfinite().all()
         image = torch.where(finite, image, 0.0)
         core = image @ sketch.T
-        # S^T A S is symmetric up to rounding; eigh reads one triangle, so that the error of both is averaged first.
+        # S^T A S is symmetric up to rounding; eigh reads only one triangle, so symmetrise first.
         values, vectors = torch.linalg.eigh((core + core.T) / 2)
         floor = torch.finfo(like.dtype).eps * rank * values.abs().max()
         # Directions of negative or vanishing curvature are dropped, not mirrored: the approximation has to be positive
