@@ -27,7 +27,7 @@ from molweight.datasets._test_classes import (
     with_train_classes,
     without_truth_values,
 )
-from molweight.datasets._test_units import in_train_units
+from molweight.datasets._test_units import in_train_units, names_in_test, with_train_names
 from molweight.datasets._train_labels import TrainLabels
 from molweight.errors import ConfigError, DataError, Message, mention
 from molweight.graphs import MoleculeDataset, build_dataset
@@ -44,7 +44,7 @@ def read_test_file(
     """The molecules of a test file with the labels of a training table, matched by column names.
 
     Words and numbers that stand for classes have the meaning that they have in the training table, and molar
-    concentrations in another unit are converted.
+    concentrations in another unit are converted, also if the names differ in that unit: ``IC50 (nM)``, ``IC50 (uM)``.
 
     Args:
         path: The file; its columns may be in any order, and cells may be empty.
@@ -69,8 +69,9 @@ def read_test_file(
     lenient = options.on_error == "nan"
     table = with_train_classes(table, smiles, train, options.decimal, lenient=lenient)
     table = without_truth_values(table, train, lenient=lenient)
-    names = [name for name in train.target_names if _labelled(table, name, options.decimal)]
-    found = from_table(table, smiles, names, options)
+    known = names_in_test(table, train).items()
+    names = {name: own for name, own in known if _labelled(table, own, options.decimal)}
+    found = from_table(table, smiles, list(names.values()), options)
     for name in found.codes:
         raise DataError(
             f"{path}, column {source_column(table, name)!r}: holds the words {listed(list(found.codes[name]))}, but "
@@ -82,7 +83,7 @@ def read_test_file(
     missing = [name for name in train.target_names if name not in names]
     if missing:
         _LOG.warning("%s has no labels of: %s", path, ", ".join(missing))
-    found = in_train_units(found, train)
+    found = in_train_units(with_train_names(found, names), train)
     labels = np.full((len(found), len(train.target_names)), np.nan, dtype=np.float32)
     labels[:, [train.target_names.index(name) for name in found.target_names]] = found.targets
     return _merged(_labels(found, labels, train), replicates)
