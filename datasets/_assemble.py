@@ -21,11 +21,13 @@ from molweight.errors import ConfigError, DataError, Message, mention
 from molweight.graphs import MoleculeDataset, Reject, build_dataset
 from molweight.graphs.internal import explain, tasks_of
 
-__all__ = ["OnError", "Options", "Rows", "assemble"]
+__all__ = ["NAME_TARGETS", "OnError", "Options", "Rows", "assemble"]
 
 OnError = Literal["raise", "skip", "nan"]
 
 
+NAME_TARGETS: Final = mention("targets", [...])
+"""Mention of the option that names the label columns of a table."""
 _LOG: Final = logging.getLogger(__name__)
 _SHOWN: Final = 3
 _SYSTEMATIC: Final = 0.5
@@ -53,6 +55,10 @@ class Options:
     split_column: str | None = None
     trains: bool = True
     """Whether the labels are trained on, so that constant ones are reported."""
+    both_kinds: bool = False
+    """Whether columns of classes and columns of numbers are label columns if none are named."""
+    names_targets: str = NAME_TARGETS
+    """Mention of the option that names the label columns, in notes."""
 
     def __post_init__(self) -> None:
         """Refuse invalid choices before anything is read."""
@@ -154,7 +160,8 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     learned = [] if labels is None or not options.trains else _learnable(rows, data)
     if weightless:
         learned.append(f"the labels of {len(weightless)} row{'s' * (len(weightless) > 1)} of weight 0 are not used")
-    messages = [Message(note) for note in (*rows.notes, *learned, *said)]
+    notes = [note.replace(NAME_TARGETS, options.names_targets) for note in (*rows.notes, *learned, *said)]
+    messages = [Message(note) for note in notes]
     data.notes, data.source_rows = [str(message) for message in messages], len(rows.smiles)
     data.codes, data.units, data.standard_form = rows.codes, rows.units, check_steps(options.standardize)
     for message in messages:

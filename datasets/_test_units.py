@@ -34,7 +34,8 @@ def names_in_test(table: TextTable, train: MoleculeDataset | TrainLabels) -> dic
     Raises:
         DataError: If several columns differ from a target in their unit only.
     """
-    found, classes = {}, class_targets(train)
+    found: dict[str, str] = {}
+    classes = class_targets(train)
     for target in train.target_names:
         own = target
         if source_column(table, target) not in table.columns:
