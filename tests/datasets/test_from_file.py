@@ -21,6 +21,7 @@ from molweight.datasets import audit, from_csv, from_file, from_frame, from_smil
 from molweight.datasets._read_rows import read_rows
 from molweight.datasets._read_sdf import parse_sdf
 from molweight.datasets._read_smi import parse_smi
+from molweight.datasets._standardize import StandardStep
 from molweight.datasets.internal import row_aligned
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
@@ -345,7 +346,9 @@ FEPROSIDNINE = "CC(Cc1ccccc1)[n+]1cc([NH-])on1.Cl"
 
 
 @pytest.mark.parametrize("steps", [["charges"], ["tautomers"], ["salts", "charges"], ["salts", "charges", "tautomers"]])
-def test_the_standard_form_of_a_sydnone_is_a_sydnone(steps: list[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_standard_form_of_a_sydnone_is_a_sydnone(
+    steps: list[StandardStep], caplog: pytest.LogCaptureFixture
+) -> None:
     """RDKit's clean-up writes them as rings that it cannot read again, and the choice of a fragment then fills."""
     given = [MESOCARB, "CCO", MOLSIDOMINE, FEPROSIDNINE]
     found = standardize(given, steps, n_jobs=1)
