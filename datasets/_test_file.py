@@ -14,7 +14,7 @@ from molweight.datasets._columns import find_smiles, listed
 from molweight.datasets._from_file import Reading, read_any, stem
 from molweight.datasets._from_table import from_table, without_descriptions
 from molweight.datasets._label_columns import source_column
-from molweight.datasets._labels import bounds_of
+from molweight.datasets._labels import bounds_of, exact_labels
 from molweight.datasets._none_split import DEFINITION, all_rows_train
 from molweight.datasets._numbers import Decimal, read_numbers
 from molweight.datasets._replicates import Duplicated, Measurements, groups_of, merge, shared_molecules
@@ -92,7 +92,7 @@ def read_test_file(
 def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> tuple[MoleculeDataset, Splits]:
     """Join two tables, with the molecules of the second as test set.
 
-    Molecules in both are reported: their labels are known in training, which makes the score too optimistic.
+    Scored molecules in both are reported: their labels are known in training, which makes the score too optimistic.
 
     Args:
         train: The training molecules.
@@ -117,11 +117,13 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
     places = np.arange(len(train), len(data), dtype=np.int64)
     drawn = all_rows_train(train, Request(seed=seed))
     splits = replace(drawn, test=places, name="test_file", definition=DEFINITION.format(f"those of {test.name}"))
-    shared = shared_molecules(data, np.arange(len(train)), places)
+    scored = places[~np.isnan(exact_labels(data, places)).all(axis=1)]
+    shared = shared_molecules(data, np.arange(len(train)), scored)
     if shared:
+        word = "labelled " if len(scored) < len(test) else ""
         note = Message(
-            f"{shared} of {len(test)} test molecules are also in the training table, so their labels are known in "
-            "training: the score on them says little about new molecules"
+            f"{shared} of {len(scored)} {word}test molecules are also in the training table, so their labels are known "
+            "in training: the score on them says little about new molecules"
         )
         data.notes.append(str(note))
         _LOG.warning("%s: %s", test.name, note)

@@ -257,6 +257,20 @@ def test_molar_labels_are_converted_to_the_unit_of_the_training_table(
     assert own.targets.ravel().tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
 
 
+def test_only_scored_molecules_are_counted_as_shared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train = train_on(tmp_path, [0.5, 1.25, 2.0])  # alcohols of 1 to 30 carbons
+    path = tmp_path / "shared.csv"
+    path.write_text("smiles,y\nCCO,1.5\nOCCC,\nCCCCO,>2\nCCN,0.75\nCCCN,1.25\n")
+    with_test(train, read_test_file(path, train, cache=False))
+    assert "1 of 3 labelled test molecules are also in the training table" in caplog.text
+    caplog.clear()
+    path.write_text("smiles,y\nOCCC,\nCCN,0.75\nCCCN,1.25\n")
+    assert "also in the training table" not in " ".join(
+        with_test(train, read_test_file(path, train, cache=False))[0].notes
+    )
+    assert "also in the training table" not in caplog.text
+
+
 def in_header(folder: Path, header: str, **options: Any) -> MoleculeDataset:
     path = table(folder / "train.csv", [f"{n}.5" for n in range(30)], header)
     return from_file(path, targets=[header.partition(",")[2]], cache=False, **options)
