@@ -17,15 +17,17 @@ from molweight.datasets._replicates import DUPLICATES, Duplicated, Measurements,
 from molweight.datasets._row_numbers import ROW_NUMBER
 from molweight.datasets._standardize import check_steps, standardize
 from molweight.datasets._table_spec import Metric, Task
-from molweight.errors import ConfigError, DataError, Message, mention
+from molweight.errors import ConfigError, DataError, Message, OptionError, mention, suggest
 from molweight.graphs import MoleculeDataset, Reject, build_dataset
 from molweight.graphs.internal import explain, tasks_of
 
-__all__ = ["OnError", "Options", "Rows", "assemble"]
+__all__ = ["NAME_TARGETS", "OnError", "Options", "Rows", "assemble"]
 
 OnError = Literal["raise", "skip", "nan"]
 
 
+NAME_TARGETS: Final = mention("targets", [...])
+"""Mention of the option that names the label columns of a table."""
 _LOG: Final = logging.getLogger(__name__)
 _SHOWN: Final = 3
 _SYSTEMATIC: Final = 0.5
@@ -49,10 +51,14 @@ class Options:
     relation: str | None = None
     duplicates: Duplicated = "keep"
     sample_weight: str | None = None
-    target_weights: Sequence[float] = ()
+    target_weights: Sequence[float] | Mapping[str, float] = ()
     split_column: str | None = None
     trains: bool = True
     """Whether the labels are trained on, so that constant ones are reported."""
+    both_kinds: bool = False
+    """Whether columns of classes and columns of numbers are label columns if none are named."""
+    names_targets: str = NAME_TARGETS
+    """Mention of the option that names the label columns, in notes."""
 
     def __post_init__(self) -> None:
         """Refuse invalid choices before anything is read."""
@@ -154,7 +160,8 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     learned = [] if labels is None or not options.trains else _learnable(rows, data)
     if weightless:
         learned.append(f"the labels of {len(weightless)} row{'s' * (len(weightless) > 1)} of weight 0 are not used")
-    messages = [Message(note) for note in (*rows.notes, *learned, *said)]
+    notes = [note.replace(NAME_TARGETS, options.names_targets) for note in (*rows.notes, *learned, *said)]
+    messages = [Message(note) for note in notes]
     data.notes, data.source_rows = [str(message) for message in messages], len(rows.smiles)
     data.codes, data.units, data.standard_form = rows.codes, rows.units, check_steps(options.standardize)
     for message in messages:
@@ -172,22 +179,33 @@ def _learnable(rows: Rows, data: MoleculeDataset) -> list[str]:
     return remarks(data.targets, rows.columns, data.task)
 
 
-def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> Float64Array:
+def _target_weights(weights: Sequence[float] | Mapping[str, float], data: MoleculeDataset) -> Float64Array:
     """The weight of each target.
 
     Raises:
         ConfigError: If there is not one non-negative weight for each target, or all are 0.
+        OptionError: If a name is not a target.
     """
-    found = np.array(weights or [1.0] * len(data.target_names), dtype=np.float64)
-    if len(found) != len(data.target_names) or not (np.isfinite(found) & (found >= 0)).all() or not found.any():
+    known, shown = data.target_names, list(weights)
+    if isinstance(weights, Mapping):
+        for name in weights:
+            if name not in known:
+                reason = f"names {name!r}, which is not a target{suggest(name, known)}"
+                raise OptionError("target_weights", shown, reason, f"Targets: {', '.join(known[:10])}.")
+        shown = [f"{name}={weight:g}" for name, weight in weights.items()]
+        weights = [weights.get(name, 1.0) for name in known]
+    found = np.array(weights or [1.0] * len(known), dtype=np.float64)
+    if len(found) != len(known) or not (np.isfinite(found) & (found >= 0)).all() or not found.any():
         raise ConfigError(
-            f"{mention('target_weights', list(weights))} must be one number >= 0 for each of the "
-            f"{len(data.target_names)} targets ({', '.join(data.target_names[:10])}), in this order, not all of them 0."
+            f"{mention('target_weights', shown)} must be one number >= 0 for each of the "
+            f"{len(known)} targets ({', '.join(known[:10])}), in this order, not all of them 0."
         )
     return found
 
 
-def _with_columns(data: MoleculeDataset, rows: Rows, target_weights: Sequence[float]) -> MoleculeDataset:
+def _with_columns(
+    data: MoleculeDataset, rows: Rows, target_weights: Sequence[float] | Mapping[str, float]
+) -> MoleculeDataset:
     """The dataset with the columns that accompany labels: bounds, weights of rows, roles of rows."""
     columns: dict[str, Column] = {}
     if rows.bounds is not None and rows.bounds.any():

@@ -103,7 +103,12 @@ class Choice(NamedTuple):
 
 
 def choose_targets(
-    table: TextTable, reports: Sequence[ColumnReport], task: Task | None, *, lenient: bool = False
+    table: TextTable,
+    reports: Sequence[ColumnReport],
+    task: Task | None,
+    *,
+    lenient: bool = False,
+    both_kinds: bool = False,
 ) -> Choice:
     """The label columns: those with numbers or classes that do not look like anything else.
 
@@ -112,14 +117,15 @@ def choose_targets(
         reports: Reports on its columns.
         task: Task of the labels; with ``"classification"``, only columns of classes count.
         lenient: Whether a column that mostly holds labels counts as a label column instead of being refused.
+        both_kinds: Whether columns of classes and columns of numbers may be labels of one table.
 
     Returns:
         The names, and notes about them.
 
     Raises:
-        DataError: If some hold classes and others numbers, and ``task`` does not select a kind; if several columns may
-            be labels or something else; if a column mostly but not only holds labels, unless ``lenient``; or if no
-            column has labels and one is empty.
+        DataError: If some hold classes and others numbers, unless ``task`` or ``both_kinds`` is given; if several
+            columns may be labels or something else; if a column mostly but not only holds labels, unless ``lenient``;
+            or if no column has labels and one is empty.
     """
     layout = layout_of(table)
     if layout is not None and task is None:
@@ -132,7 +138,7 @@ def choose_targets(
     if task == "classification":
         doubtful = [] if classes else [report for report in reports if report.kind == "suspicious" and _two(report)]
         return _settled(table, reports, classes or [report.name for report in doubtful], doubtful, task)
-    if task is None and classes and numbers:
+    if task is None and classes and numbers and not both_kinds:
         raise DataError(
             f"{table.source}: {_holding(classes, 'classes (0 and 1)')}, {_holding(numbers, 'numbers')}. Name the "
             f"label columns: {mention('targets', [...])} (all of them: one model of classes and numbers), or "

@@ -56,7 +56,7 @@ def from_file(
     relation: str | None = None,
     duplicates: Duplicated = "mean",
     sample_weight: str | None = None,
-    target_weights: Sequence[float] = (),
+    target_weights: Sequence[float] | Mapping[str, float] = (),
     split_column: str | None = None,
     on_error: OnError = "skip",
     standardize: StandardStep | Sequence[StandardStep] = (),
@@ -103,7 +103,8 @@ def from_file(
             concentrations of which the labels are negative logarithms, only ``None`` exchanges ``<`` and ``>``.
         duplicates: Treatment of molecules in several rows: ``"mean"`` or ``"median"`` of their labels (for classes, the
             majority), weighted by ``sample_weight``; ``"keep"`` all rows, or ``"drop"`` such molecules.
-        target_weights: Weight of each target in the loss, in their order; none for equal ones.
+        target_weights: Weight of each target in the loss: in their order, or by name, with 1 for targets that are not
+            named; none for equal ones.
         sample_weight: Column with a weight for each row; none by default. Labels of rows of weight 0 are not used.
         split_column: Column with the role of each row, for ``split(data, "column")``; ``None`` to find it.
         on_error: Treatment of rows with an unparsable molecule or an unreadable label. ``"raise"`` refuses the table.

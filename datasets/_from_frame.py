@@ -1,6 +1,6 @@
 """A dataset from a data frame."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from molweight.datasets._assemble import OnError, Options
@@ -32,7 +32,7 @@ def from_frame(
     relation: str | None = None,
     duplicates: Duplicated = "mean",
     sample_weight: str | None = None,
-    target_weights: Sequence[float] = (),
+    target_weights: Sequence[float] | Mapping[str, float] = (),
     split_column: str | None = None,
     on_error: OnError = "skip",
     standardize: StandardStep | Sequence[StandardStep] = (),
@@ -54,7 +54,8 @@ def from_frame(
         decimal: The decimal sign of numbers that are text.
         relation: Column that marks labels that are bounds.
         duplicates: Treatment of molecules in several rows.
-        target_weights: Weight of each target in the loss, in their order; none for equal ones.
+        target_weights: Weight of each target in the loss: in their order, or by name, with 1 for targets that are not
+            named; none for equal ones.
         sample_weight: Column with a weight for each row.
         split_column: Column with the role of each row.
         on_error: Treatment of unusable rows and labels.

@@ -1,6 +1,6 @@
 """A dataset from SMILES and labels in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ def from_smiles(
     name: str = "molecules",
     bounds: Any = None,
     sample_weight: Any = None,
-    target_weights: Sequence[float] = (),
+    target_weights: Sequence[float] | Mapping[str, float] = (),
     duplicates: Duplicated = "keep",
     on_error: OnError = "skip",
     standardize: StandardStep | Sequence[StandardStep] = (),
@@ -48,7 +48,8 @@ def from_smiles(
         bounds: Which labels are bounds, ``n`` or ``n x T``: -1 where the true value is below the label, 1 where it is
             above, 0 where it is the label; ``None`` for exact labels.
         sample_weight: Weight of each row, ``n``, not negative; ``None`` for equal ones.
-        target_weights: Weight of each target in the loss, in their order; none for equal ones.
+        target_weights: Weight of each target in the loss: in their order, or by name, with 1 for targets that are not
+            named; none for equal ones.
         duplicates: Treatment of molecules in several rows, as in :func:`molweight.datasets.from_file`.
         on_error: Treatment of unusable rows and labels: ``"skip"``, ``"nan"`` or ``"raise"``, as in
             :func:`molweight.datasets.from_file`.

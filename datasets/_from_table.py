@@ -239,7 +239,8 @@ def _chosen(
     elif options.task == "multiclass":
         choice = Choice(_class_columns(table, reports), [])
     else:
-        choice = choose_targets(table, reports, asked, lenient=options.on_error == "nan")
+        lenient = options.on_error == "nan"
+        choice = choose_targets(table, reports, asked, lenient=lenient, both_kinds=options.both_kinds)
         if asked is not None and options.trains and not choice.targets:
             refuse_other_kind(table, reports, asked)
     return _per_class(table, choice) if options.task == "multiclass" else choice

@@ -24,6 +24,7 @@ __all__ = [
     "parse_labels",
     "read_column_labels",
     "read_labels",
+    "scaled_column",
     "source_column",
 ]
 
@@ -152,6 +153,17 @@ def source_column(table: TextTable, target: str) -> str:
             if found and found[1] in table.columns:
                 return found[1]
     return target
+
+
+def scaled_column(target: str) -> str:
+    """The column of a target that is the negative logarithm of one; empty for other targets.
+
+    Example:
+        >>> scaled_column("p(Ki (nM))"), scaled_column("Ki (nM)")
+        ('Ki (nM)', '')
+    """
+    found = _LOG_SCALE.fullmatch(target)
+    return found[1] if found else ""
 
 
 def parse_labels(table: TextTable, columns: Sequence[str]) -> Float32Matrix:

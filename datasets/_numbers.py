@@ -23,6 +23,7 @@ __all__ = [
     "read_numbers",
     "sign_of",
     "unit_in_name",
+    "without_unit",
 ]
 
 Decimal = Literal[".", ","]
@@ -177,6 +178,17 @@ def unit_in_name(name: str) -> str:
         return found[1]
     end = _AT_END.fullmatch(name)
     return end[1] if end else ""
+
+
+def without_unit(name: str) -> str:
+    """The name of a column without the unit in it.
+
+    Example:
+        >>> without_unit("IC50 (nM)"), without_unit("IC50_uM"), without_unit("logS (25 C)")
+        ('IC50', 'IC50', 'logS (25 C)')
+    """
+    unit = unit_in_name(name)
+    return name.rpartition(unit)[0].rstrip(" ([_.-") if unit else name
 
 
 def is_missing(cell: str) -> bool:

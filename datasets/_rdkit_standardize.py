@@ -27,30 +27,42 @@ def _step(name: str) -> Callable[[Mol], Mol]:
     return made[name]()
 
 
-def standardize_chunk(smiles: Sequence[str], steps: Sequence[str]) -> list[str]:
+def standardize_chunk(smiles: Sequence[str], steps: Sequence[str]) -> list[tuple[str, bool]]:
     """The standard form of each SMILES, as canonical SMILES; unchanged if it cannot be parsed.
 
-    A step is left out for a molecule if RDKit refuses its result.
+    A step is left out for a molecule if RDKit fails in it, or cannot read its result.
 
     Args:
         smiles: The molecules.
         steps: Some of ``STEPS``; applied in that order, after RDKit's clean-up of functional groups and metals.
 
     Returns:
-        As many SMILES.
+        As many SMILES, each with whether all steps were applied.
     """
+    chosen = [rdMolStandardize.Cleanup, *(_step(step) for step in STEPS if step in steps)]
     with rdBase.BlockLogs():
-        return [_standard(text, [step for step in STEPS if step in steps]) for text in smiles]
+        return [_standard(text, chosen) for text in smiles]
 
 
-def _standard(text: str, steps: Sequence[str]) -> str:
+def _standard(text: str, steps: Sequence[Callable[[Mol], Mol]]) -> tuple[str, bool]:
     molecule = read_smiles(text)
     if molecule is None or molecule.GetNumAtoms() == 0:
-        return text
-    molecule = rdMolStandardize.Cleanup(molecule)
+        return text, True
+    applied = True
     for step in steps:
-        changed = _step(step)(molecule)
-        # An uncharger that moves a proton to hexafluorophosphate makes a phosphorus of valence 7.
-        if step != "charges" or Chem.MolFromSmiles(Chem.MolToSmiles(changed)) is not None:
-            molecule = changed
-    return Chem.MolToSmiles(molecule)
+        changed = _valid(step, molecule)
+        molecule, applied = (molecule, False) if changed is None else (changed, applied)
+    return Chem.MolToSmiles(molecule), applied
+
+
+def _valid(step: Callable[[Mol], Mol], molecule: Mol) -> Mol | None:
+    """The molecule after a step; ``None`` if RDKit fails or cannot read it again.
+
+    The clean-up writes a sydnone as an aromatic ring without charges, which has no Kekule structure. An uncharger that
+    moves a proton to hexafluorophosphate makes a phosphorus of valence 7.
+    """
+    try:
+        changed = step(molecule)
+    except Chem.MolSanitizeException:
+        return None
+    return changed if Chem.MolFromSmiles(Chem.MolToSmiles(changed)) is not None else None

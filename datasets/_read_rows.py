@@ -66,7 +66,7 @@ def read_rows(path: str | Path, smiles: str | None = None, how: Reading | None =
         The columns, and an iterator over the rows.
 
     Raises:
-        DataError: If the file cannot be read, or contains no molecules.
+        DataError: If the file cannot be read, has bytes that are not valid in its encoding, or contains no molecules.
 
     Example:
         >>> import tempfile
@@ -104,7 +104,7 @@ def _records(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
     elif kind == "excel":
         yield from _whole(path, smiles, how)
     else:
-        with open_unpacked(path) as stream, decoded(path, stream, how.encoding) as text:
+        with open_unpacked(path) as stream, decoded(path, stream, how.encoding, refuse=True) as text:
             if kind == "sdf":
                 yield from _structures(text, path, _field_names(path, how))
             else:
@@ -119,7 +119,7 @@ def _standard_input(encoding: str | None) -> Iterator[TextIO]:
     if raw is None:  # a replacement text stream may have no buffer
         yield sys.stdin
         return
-    text = decoded(Path("-"), raw, encoding)
+    text = decoded(Path("-"), raw, encoding, refuse=True)
     try:
         yield text
     finally:
@@ -190,7 +190,7 @@ def _has_later_names(path: Path, how: Reading, seen: int) -> bool:
         return False
     if str(path) == "-" or not path.is_file():
         return True
-    with open_unpacked(path) as stream, decoded(path, stream, how.encoding) as text:
+    with open_unpacked(path) as stream, decoded(path, stream, how.encoding, refuse=True) as text:
         lines = iter(partial(text.readline, _LONGEST), "")  # longer lines are refused when the rows are read
         return any(len(split_line(line.strip(), tabs=False)) > 1 for line in islice(lines, seen, None))
 
@@ -211,7 +211,7 @@ def _table(start: list[str], lines: Iterable[str], path: Path, smiles: str | Non
 
 def _field_names(path: Path, how: Reading) -> list[str]:
     """Names of the values of an SD file, in the order in which they first appear."""
-    with open_unpacked(path) as stream, decoded(path, stream, how.encoding) as text:
+    with open_unpacked(path) as stream, decoded(path, stream, how.encoding, refuse=True) as text:
         lines = text_lines(text, path)
         found = (FIELD.fullmatch(line.rstrip()) for line in lines if line.startswith(">"))
         return list(dict.fromkeys(TAKEN.get(match[1], match[1]) for match in found if match))

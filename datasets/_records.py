@@ -1,9 +1,11 @@
 """The SMILES of a file of any size, one record at a time."""
 
+import codecs
 import csv
 import hashlib
 import io
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -21,7 +23,7 @@ from molweight.datasets._table import (
     fit_record,
     lines_of_cells,
 )
-from molweight.datasets._text import open_unpacked, reading
+from molweight.datasets._text import not_text, open_unpacked, reading
 from molweight.errors import ConfigError, DataError, Message, mention
 from molweight.graphs.internal import Record
 
@@ -37,6 +39,10 @@ __all__ = [
     "text_lines",
 ]
 
+_MARKED: Final = "molweight.marked"
+"""Name of the error handler that keeps bytes which are not valid in an encoding recognisable."""
+_SURROGATES: Final = 0xDC00
+_UNDECODED: Final = re.compile("[\udc00-\udcff]")
 _log = logging.getLogger(__name__)
 _LISTS: Final = frozenset({".smi", ".smiles", ".txt"})
 _TABLES: Final = frozenset({".csv", ".tsv"})
@@ -145,8 +151,24 @@ def _numbered(
             yield from _list(text, path) if kind in _LISTS else _structures(text, path)
 
 
-def decoded(path: Path, stream: io.BufferedReader, encoding: str | None) -> io.TextIOWrapper:
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    """Undecodable bytes as lone surrogates, which no encoding gives; :func:`text_lines` refuses them."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(_SURROGATES + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_MARKED, _marked)
+
+
+def decoded(path: Path, stream: io.BufferedReader, encoding: str | None, *, refuse: bool = False) -> io.TextIOWrapper:
     """The text of a stream, decoded as its byte-order mark says.
+
+    Args:
+        path: Its file, for messages.
+        stream: The bytes.
+        encoding: Name of the encoding; ``None`` for UTF-8 or that of the byte-order mark.
+        refuse: Whether :func:`text_lines` refuses bytes that are not valid in the encoding instead of replacing them.
 
     Raises:
         DataError: If there is no such encoding.
@@ -154,7 +176,8 @@ def decoded(path: Path, stream: io.BufferedReader, encoding: str | None) -> io.T
     if encoding is None and stream.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     try:
-        return io.TextIOWrapper(stream, encoding=encoding or "utf-8-sig", errors="replace", newline="")
+        errors = _MARKED if refuse else "replace"
+        return io.TextIOWrapper(stream, encoding=encoding or "utf-8-sig", errors=errors, newline="")
     except (LookupError, UnicodeEncodeError) as error:  # the latter for an invalid name
         raise DataError(f"{path}: there is no encoding {encoding!r}. Common ones: utf-8, cp1252, utf-16.") from error
 
@@ -190,10 +213,23 @@ def _list(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
 
 
 def text_lines(text: TextIO, path: Path) -> Iterator[str]:
-    """The lines, with a limit on their length."""
+    """The lines, with a limit on their length.
+
+    Args:
+        text: The result of :func:`decoded`, or standard input.
+        path: Its file, for messages.
+
+    Yields:
+        Each line with its end.
+
+    Raises:
+        DataError: If a line is longer, or has bytes that :func:`decoded` was told to refuse.
+    """
     number, said = 0, False
     while line := text.readline(_LONGEST):
         number += 1
+        if not line.isascii() and (wrong := _UNDECODED.search(line)):
+            raise DataError(not_text(f"{path}, row {number}", ord(wrong[0]) - _SURROGATES, text.encoding or "utf-8"))
         if "\ufffd" in line and not said:
             _log.warning(
                 "%s, row %d: has bytes that are not valid in its encoding; they are replaced by \ufffd. %s for files "

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from molweight.arrays import Float32Matrix, Int64Array, Uint64Array
+from molweight.datasets._assemble import NAME_TARGETS, Options
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._data_files import VARIABLE, data_folder
-from molweight.datasets._from_file import from_file
+from molweight.datasets._from_file import read_any, stem
+from molweight.datasets._from_table import from_table
 from molweight.datasets._labels import bounds_of
 from molweight.datasets._load import load
 from molweight.datasets._rdkit_identity import identities
@@ -189,13 +191,29 @@ def _read(name: str, columns: list[str] | None) -> MoleculeDataset:
         return _chembl(columns)
     if not Path(name).is_file():
         raise UnknownNameError("auxiliary table", name, [*TABLES, *LOADERS, _CHEMBL])
-    table = from_file(name, targets=columns, on_error="skip")
+    table = _labelled(name, columns)
     if table.task is None:
         raise DataError(
             f"{name}: no column holds labels to learn from. Name them: {name}:COLUMN, or {name}:COLUMN=WORD for one "
             "class of a column of words."
         )
     return table
+
+
+def _labelled(name: str, columns: list[str] | None) -> MoleculeDataset:
+    """A file with its label columns, of both kinds if none are named.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    naming = mention("aux", [f"{name}:COLUMN"])
+    options = Options(name=stem(name), duplicates="mean", both_kinds=True, names_targets=naming)
+    try:
+        return from_table(read_any(name), None, columns, options)
+    except DataError as error:
+        if NAME_TARGETS not in error.message.text:
+            raise
+        raise DataError(error.message.text.replace(NAME_TARGETS, naming)) from error
 
 
 def _chembl(columns: list[str] | None) -> MoleculeDataset:

@@ -1,5 +1,6 @@
 """Standard forms of molecules: without counter-ions, uncharged, one tautomer; off by default."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final, Literal
@@ -13,7 +14,10 @@ StandardStep = Literal["salts", "charges", "tautomers"]
 STANDARD_STEPS: Final[tuple[StandardStep, ...]] = ("salts", "charges", "tautomers")
 """The steps of :func:`standardize`, in the order of application."""
 
+_LOG: Final = logging.getLogger(__name__)
 _CHUNK: Final = 256
+_SHOWN: Final = 60
+"""Maximum length of a SMILES in a message."""
 
 
 def standardize(
@@ -38,7 +42,8 @@ def standardize(
 
     Returns:
         Canonical SMILES in the same order. A SMILES that cannot be parsed, or takes more than a few seconds, is
-        unchanged; the latter causes a warning. A step that would make an invalid molecule is left out for it.
+        unchanged; the latter causes a warning. A step that would make a molecule which RDKit cannot read again is left
+        out for it, and a warning says for how many.
 
     Raises:
         ConfigError: If there is no such step.
@@ -55,10 +60,27 @@ def standardize(
     chosen = check_steps(steps)
     texts = list(smiles)
     slow = "tautomers" in chosen  # even small molecules may have very many tautomers
-    work = guarded_list(partial(standardize_chunk, steps=chosen), str, "is used as it is; its standard form", slow=slow)
+    given_up = "is used as it is; its standard form"
+    work = guarded_list(partial(standardize_chunk, steps=chosen), _unchanged, given_up, slow=slow)
     title = "standardising" if progress else None
     parts = map_chunks(work, texts, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=2048, progress=title)
-    return [text for part in parts for text in part] if texts else []
+    found = [item for part in parts for item in part] if texts else []
+    _warn([text for text, (_, applied) in zip(texts, found, strict=True) if not applied])
+    return [form for form, _ in found]
+
+
+def _unchanged(text: str) -> tuple[str, bool]:
+    return text, True  # already reported
+
+
+def _warn(partly: Sequence[str]) -> None:
+    """Report the molecules for which a step was left out."""
+    if partly:
+        _LOG.warning(
+            "%d molecule%s, e.g. %r, %s not changed by every step of standardisation: the result would not be a valid "
+            "molecule",
+            len(partly), "s" if len(partly) > 1 else "", partly[0][:_SHOWN], "are" if len(partly) > 1 else "is",
+        )  # fmt: skip
 
 
 def check_steps(steps: str | Sequence[str]) -> tuple[str, ...]:

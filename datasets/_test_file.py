@@ -14,7 +14,7 @@ from molweight.datasets._columns import find_smiles, listed
 from molweight.datasets._from_file import Reading, read_any, stem
 from molweight.datasets._from_table import from_table, without_descriptions
 from molweight.datasets._label_columns import source_column
-from molweight.datasets._labels import bounds_of
+from molweight.datasets._labels import bounds_of, exact_labels
 from molweight.datasets._none_split import DEFINITION, all_rows_train
 from molweight.datasets._numbers import Decimal, read_numbers
 from molweight.datasets._replicates import Duplicated, Measurements, groups_of, merge, shared_molecules
@@ -27,7 +27,7 @@ from molweight.datasets._test_classes import (
     with_train_classes,
     without_truth_values,
 )
-from molweight.datasets._test_units import in_train_units
+from molweight.datasets._test_units import in_train_units, names_in_test, with_train_names
 from molweight.datasets._train_labels import TrainLabels
 from molweight.errors import ConfigError, DataError, Message, mention
 from molweight.graphs import MoleculeDataset, build_dataset
@@ -44,7 +44,7 @@ def read_test_file(
     """The molecules of a test file with the labels of a training table, matched by column names.
 
     Words and numbers that stand for classes have the meaning that they have in the training table, and molar
-    concentrations in another unit are converted.
+    concentrations in another unit are converted, also if the names differ in that unit: ``IC50 (nM)``, ``IC50 (uM)``.
 
     Args:
         path: The file; its columns may be in any order, and cells may be empty.
@@ -69,8 +69,9 @@ def read_test_file(
     lenient = options.on_error == "nan"
     table = with_train_classes(table, smiles, train, options.decimal, lenient=lenient)
     table = without_truth_values(table, train, lenient=lenient)
-    names = [name for name in train.target_names if _labelled(table, name, options.decimal)]
-    found = from_table(table, smiles, names, options)
+    known = names_in_test(table, train).items()
+    names = {name: own for name, own in known if _labelled(table, own, options.decimal)}
+    found = from_table(table, smiles, list(names.values()), options)
     for name in found.codes:
         raise DataError(
             f"{path}, column {source_column(table, name)!r}: holds the words {listed(list(found.codes[name]))}, but "
@@ -82,7 +83,7 @@ def read_test_file(
     missing = [name for name in train.target_names if name not in names]
     if missing:
         _LOG.warning("%s has no labels of: %s", path, ", ".join(missing))
-    found = in_train_units(found, train)
+    found = in_train_units(with_train_names(found, names), train)
     labels = np.full((len(found), len(train.target_names)), np.nan, dtype=np.float32)
     labels[:, [train.target_names.index(name) for name in found.target_names]] = found.targets
     return _merged(_labels(found, labels, train), replicates)
@@ -91,7 +92,7 @@ def read_test_file(
 def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> tuple[MoleculeDataset, Splits]:
     """Join two tables, with the molecules of the second as test set.
 
-    Molecules in both are reported: their labels are known in training, which makes the score too optimistic.
+    Scored molecules in both are reported: their labels are known in training, which makes the score too optimistic.
 
     Args:
         train: The training molecules.
@@ -116,11 +117,13 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
     places = np.arange(len(train), len(data), dtype=np.int64)
     drawn = all_rows_train(train, Request(seed=seed))
     splits = replace(drawn, test=places, name="test_file", definition=DEFINITION.format(f"those of {test.name}"))
-    shared = shared_molecules(data, np.arange(len(train)), places)
+    scored = places[~np.isnan(exact_labels(data, places)).all(axis=1)]
+    shared = shared_molecules(data, np.arange(len(train)), scored)
     if shared:
+        word = "labelled " if len(scored) < len(test) else ""
         note = Message(
-            f"{shared} of {len(test)} test molecules are also in the training table, so their labels are known in "
-            "training: the score on them says little about new molecules"
+            f"{shared} of {len(scored)} {word}test molecules are also in the training table, so their labels are known "
+            "in training: the score on them says little about new molecules"
         )
         data.notes.append(str(note))
         _LOG.warning("%s: %s", test.name, note)

@@ -22,6 +22,7 @@ __all__ = [
     "check_size",
     "inner_name",
     "is_text",
+    "not_text",
     "open_unpacked",
     "read_bytes",
     "read_text",
@@ -292,8 +293,18 @@ def _decode(path: Path, content: bytes, encoding: str | None) -> str:
                 f"{path}: is a binary file, not text. Save the table as CSV, Parquet or a spreadsheet."
             ) from error
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, row {line}: byte 0x{content[error.start]:02x} is not {chosen} text ({error.reason}). Save the "
-            f"file as UTF-8, or name its encoding, e.g. {mention('encoding', 'cp1252')} for what Excel writes on "
-            f"Windows."
-        ) from error
+        raise DataError(not_text(f"{path}, row {line}", content[error.start], chosen)) from error
+
+
+def not_text(place: str, byte: int, encoding: str) -> str:
+    """A message about a byte that is not valid in the encoding of a file.
+
+    Args:
+        place: File and row.
+        byte: The byte.
+        encoding: Name of the encoding.
+    """
+    return (
+        f"{place}: byte 0x{byte:02x} is not {encoding.removesuffix('-sig')} text. Save the file as UTF-8, or name its "
+        f"encoding, e.g. {mention('encoding', 'cp1252')} for what Excel writes on Windows."
+    )

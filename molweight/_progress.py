@@ -1,10 +1,11 @@
 """Progress of long work: a bar on a terminal, occasional lines elsewhere."""
 
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from tqdm import tqdm
 
@@ -19,6 +20,8 @@ _FIRST = 5.0
 """Seconds before the first line; shorter work prints none."""
 _BETWEEN = 30.0
 """Seconds between two lines."""
+_WITHOUT_REST: Final = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+"""Format of a bar for items in parallel, whose remaining time tqdm computes as if they came one after another."""
 
 
 class Progress(Protocol):
@@ -39,7 +42,9 @@ class Progress(Protocol):
         """Show a text after the numbers."""
 
 
-def progress_bar(title: str | None, total: int | None, unit: str, *, done: int = 0, leave: bool = True) -> Progress:
+def progress_bar(
+    title: str | None, total: int | None, unit: str, *, done: int = 0, leave: bool = True, at_once: int = 1
+) -> Progress:
     """A progress bar if standard error is a terminal; otherwise lines after 5 s, every 30 s and at the end.
 
     Args:
@@ -48,14 +53,16 @@ def progress_bar(title: str | None, total: int | None, unit: str, *, done: int =
         unit: Name of the items, in the plural.
         done: Number of items finished before.
         leave: Whether a full bar stays on the terminal.
+        at_once: Number of items that are processed in parallel.
     """
     title = None if title is None else printable(title)
     if title is None or sys.stderr.isatty():
+        shown = None if at_once == 1 else _WITHOUT_REST
         bar: tqdm[Any] = tqdm(
-            desc=title, total=total, initial=done, unit=f" {unit}", disable=title is None, leave=leave
+            desc=title, total=total, initial=done, unit=f" {unit}", disable=title is None, leave=leave, bar_format=shown
         )
         return bar
-    return _Lines(title, total, unit, done)
+    return _Lines(title, total, unit, done, at_once)
 
 
 def with_progress(items: Iterable[T], title: str | None, unit: str, *, total: int | None = None) -> Iterator[T]:
@@ -83,9 +90,9 @@ def with_progress(items: Iterable[T], title: str | None, unit: str, *, total: in
 class _Lines:
     """Progress as lines of a log file."""
 
-    def __init__(self, title: str, total: int | None, unit: str, done: int) -> None:
+    def __init__(self, title: str, total: int | None, unit: str, done: int, at_once: int = 1) -> None:
         """Begin to count; nothing is printed yet."""
-        self.title, self.total, self.unit = title, total, unit
+        self.title, self.total, self.unit, self.at_once = title, total, unit, at_once
         self.before, self.done, self.note = done, done, ""
         self.begun = time.monotonic()
         self.due = self.begun + _FIRST
@@ -110,6 +117,11 @@ class _Lines:
         """Print a text after the numbers from now on."""
         self.note = printable(s)
 
+    def _rounds_left(self, total: int) -> float:
+        """The remaining rounds of items in parallel, as a multiple of the finished ones; 0 in the last one."""
+        done = math.ceil((self.done - self.before) / self.at_once)
+        return math.ceil((total - self.before) / self.at_once) / done - 1
+
     def _print(self) -> None:
         now = time.monotonic()
         seconds = now - self.begun
@@ -118,7 +130,7 @@ class _Lines:
             f" of {self.total}" if self.total else "",
             f" {self.unit}, {seconds:.0f} s",
         ]
-        if self.total and self.before < self.done < self.total:
-            parts.append(f", about {seconds / (self.done - self.before) * (self.total - self.done):.0f} s left")
+        if self.total and self.before < self.done < self.total and (rounds := self._rounds_left(self.total)):
+            parts.append(f", about {seconds * rounds:.0f} s left")
         tell("".join([*parts, f"; {self.note}" if self.note else "", "\n"]))
         self.due, self.printed = now + _BETWEEN, True

@@ -42,6 +42,17 @@ def test_a_log_file_gets_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     ]
 
 
+@pytest.mark.parametrize(("at_once", "left"), [(1, ", about 208 s left"), (2, ", about 104 s left"), (5, "")])
+def test_work_in_parallel_is_estimated_in_rounds(
+    at_once: int, left: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 52.0, 52.0, 75.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with progress_bar("finetuning", 5, "members", at_once=at_once) as bar:
+        bar.update()
+    assert capsys.readouterr().err.splitlines()[0] == f"finetuning: 1 of 5 members, 52 s{left}"
+
+
 def test_short_and_quiet_work_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(with_progress([1, 2], "counting", "numbers")) == [1, 2]
     with progress_bar(None, 3, "steps") as bar:

@@ -116,8 +116,21 @@ def _with_features(options: Namespace, path: str, data: MoleculeDataset) -> Mole
 def reading_of(options: Namespace) -> dict[str, Any]:
     """The arguments of :func:`molweight.datasets.from_file`, from those options that the command has."""
     found = {name: options[name] for name in _READ if name in options}
-    given = {"sheet": sheet_of(options), "targets": options.get("targets") or None}
+    weights = {"target_weights": _weights_by_target(options.get("target_weights") or [])}
+    given = {"sheet": sheet_of(options), "targets": options.get("targets") or None, **weights}
     return {**found, **{name: value for name, value in given.items() if name in found}}
+
+
+def _weights_by_target(given: list[float] | list[str]) -> list[float] | dict[str, float]:
+    """Weights in the order of the targets, or by target if any is written as ``NAME=WEIGHT``.
+
+    Raises:
+        OptionError: If one has no name.
+    """
+    pairs = [cell.rpartition("=") for cell in given if isinstance(cell, str)]
+    if any(not name for name, _, _ in pairs):
+        raise OptionError("target_weights", given, "names only some targets", "Name all of them: a=1,b=0.5.")
+    return {name.strip(): float(weight) for name, _, weight in pairs} or [float(weight) for weight in given]
 
 
 def sheet_of(options: Namespace) -> str | int:

@@ -11,7 +11,7 @@ from molweight._progress import with_progress
 from molweight.cli._molecules import (
     InputColumn,
     feature_places,
-    read_input,
+    open_input,
     refuse_other_formats,
     standard,
     table_writer,
@@ -45,7 +45,7 @@ def run(options: Namespace) -> None:
     model = load(options.run, options.device)
     options = with_standard_form(options, model)
     _say_of_which_part(options, model)
-    table = read_input(options, model)
+    table = open_input(options, model)
     rows, cells = zip(*islice(table.rows, options.limit), strict=True)
     smiles = standard([record[table.smiles].strip() for record in cells], options.standardize)
     records = list(zip(rows, smiles, cells, strict=True))

@@ -101,9 +101,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Must be set before PyTorch is imported. Waiting threads that spin take time from other programs, and on a busy
     # machine each parallel operation then lasts a whole time slice (a report: 40 s instead of 4 s).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with _messages(arguments):
+        return _explained(arguments)
+
+
+@contextmanager
+def _messages(arguments: Sequence[str]) -> Iterator[None]:
+    """Print the messages of the library while a command runs; a program that calls ``main`` keeps its own logging."""
+    root, own = logging.getLogger(), logging.getLogger("molweight")
+    levels, handlers = [(logger, logger.level) for logger in (root, own)], list(root.handlers)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    for handler in logging.getLogger().handlers:
+    formatters = [(handler, handler.formatter) for handler in root.handlers]
+    for handler in root.handlers:
         handler.setFormatter(_Typed(arguments))
+    try:
+        yield
+    finally:
+        for logger, level in levels:
+            logger.setLevel(level)
+        for handler, formatter in formatters:
+            handler.setFormatter(formatter)
+            if handler not in handlers:
+                root.removeHandler(handler)
+
+
+def _explained(arguments: list[str]) -> int:
+    """The exit status of a command; errors are messages."""
     try:
         return _carry_out(arguments)
     except MolweightError as error:

@@ -37,7 +37,6 @@ __all__ = [
     "imputed",
     "open_input",
     "parsed_table",
-    "read_input",
     "refuse_other_formats",
     "say_of_imputed",
     "standard",
@@ -76,7 +75,7 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
     """The rows of a file, of standard input, or of SMILES given as arguments.
 
     Args:
-        options: Values of the options that :func:`add_molecule_options` added.
+        options: Values of the options that :func:`add_molecule_options` or :func:`add_input_arguments` added.
         run: The model, which distinguishes a SMILES from the name of a missing file.
 
     Raises:
@@ -84,7 +83,7 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
         ConfigError: If SMILES are given next to a file.
         DataError: If the file cannot be read.
     """
-    if options.chunk_size < 1:
+    if options.get("chunk_size", 1) < 1:
         raise OptionError("chunk_size", options.chunk_size, "must be at least 1")
     more = list(options.get("more") or [])
     typed = options.input != "-" and not is_there(Path(options.input)) and not run.parse([options.input]).rejects
@@ -95,19 +94,6 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
     if typed:
         records = ((row, [text]) for row, text in enumerate([options.input, *more], start=1))
         return with_decimals(options, run, MoleculeRows(["smiles"], 0, records))
-    return read_input(options, run)
-
-
-def read_input(options: Namespace, run: Run) -> MoleculeRows:
-    """The rows of a file or of standard input, with the decimal signs of the columns that the model reads.
-
-    Args:
-        options: Values of the options that :func:`add_input_options` added.
-        run: The model.
-
-    Raises:
-        DataError: If the file cannot be read.
-    """
     return with_decimals(options, run, read_rows(options.input, options.smiles, _reading(options)))
 
 

@@ -17,7 +17,7 @@ from molweight._yaml import NotYamlError, load_yaml, read_options
 from molweight.cli._help import Formatter
 from molweight.errors import ConfigError, OptionError, suggest
 
-__all__ = ["Parser", "as_names", "as_words", "asks_for_help", "join_options", "names"]
+__all__ = ["Parser", "as_names", "as_words", "asks_for_help", "join_options", "names", "weights"]
 
 _KINDS: Final[dict[object, str]] = {
     int: "a whole number",
@@ -327,6 +327,8 @@ def _kinds(hint: Any) -> list[str]:
         return [str(choice) for choice in get_args(hint) if choice != ""]
     if get_origin(hint) in (Union, UnionType):
         return [word for part in get_args(hint) for word in _kinds(part)]
+    if hint is weights:
+        return ["numbers in the order of the targets (1,0.5)", "targets with a number each (a=1,b=0.5)"]
     return [_KINDS.get(get_origin(hint) or hint, "names separated by commas, with closed quotes")]
 
 
@@ -429,6 +431,26 @@ def names(value: Any) -> list[str]:
     if isinstance(value, Iterable) and all(isinstance(part, str) for part in value):
         return list(value)
     raise ValueError(f"expected names separated by commas, got {value!r}")
+
+
+def weights(value: Any) -> list[float] | list[str]:
+    """Parse weights as typed on the command line, ``1,0.5`` or ``a=1,b=0.5``, or as in a YAML file.
+
+    Args:
+        value: Text with commas, a list, or a mapping.
+
+    Raises:
+        ValueError: If a weight is not a number.
+
+    Example:
+        >>> weights("1,0.5"), weights("pIC50=1,logD=0.5"), weights({"logD": 2}), weights([1, "logD=2"])
+        ([1.0, 0.5], ['pIC50=1', 'logD=0.5'], ['logD=2'], ['1', 'logD=2'])
+    """
+    if isinstance(value, Mapping):
+        value = [f"{name}={weight}" for name, weight in value.items()]
+    cells = [str(part) for part in value] if isinstance(value, list) else names(str(value))
+    found = [float(cell.rpartition("=")[2]) for cell in cells]
+    return cells if any("=" in cell for cell in cells) else found
 
 
 def as_words(name: str, value: Any) -> list[str]:

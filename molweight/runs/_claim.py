@@ -11,9 +11,9 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from molweight._owned_files import LOCK, own, refuse_link
+from molweight._owned_files import LOCK, own, refuse_link, remove_owned
 from molweight.distributed import team
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, MolweightError
 from molweight.runs._checkpoint import CHECKPOINT
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, next_free
 from molweight.runs._manifest import finished_run
@@ -106,7 +106,9 @@ def claimed_run(folder: Path, *, overwrite: bool = False) -> Iterator[Claim]:
     """
     check = partial(claim_folder, folder, overwrite=overwrite)
     with written_alone(folder, check, remedy=_other_name(folder)):
-        yield Claim.begin(folder, finished_run, overwrite=overwrite)
+        claim = Claim.begin(folder, finished_run, overwrite=overwrite)
+        with _states_only_of_training(folder / STATE):
+            yield claim
 
 
 @contextmanager
@@ -125,7 +127,20 @@ def claimed_checkpoint(folder: Path, *, overwrite: bool = False) -> Iterator[Cla
     """
     check = partial(claim_checkpoint_folder, folder, overwrite=overwrite)
     with written_alone(folder, check):
-        yield Claim.begin(folder, _checkpoint_in, overwrite=overwrite)
+        claim = Claim.begin(folder, _checkpoint_in, overwrite=overwrite)
+        with _states_only_of_training(folder / STATE):
+            yield claim
+
+
+@contextmanager
+def _states_only_of_training(states: Path) -> Iterator[None]:
+    """Context after which a command that was refused before any training leaves nothing to resume."""
+    try:
+        yield
+    except MolweightError:
+        if not any(states.rglob("*.safetensors")):
+            remove_owned(states)
+        raise
 
 
 def _checkpoint_in(folder: Path) -> str | None:

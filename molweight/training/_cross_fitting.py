@@ -19,6 +19,7 @@ from molweight.ensemble.internal import (
     Recipe,
     TrainedMember,
     installation_hint,
+    member_processes,
     prepare,
     read_network,
 )
@@ -82,10 +83,16 @@ def fit_ensemble(prepared: Prepared, encoder: Encoder, context: Context) -> tupl
     if hint := installation_hint(recipe.partners, len(rows)):
         context.announce(hint)
     _remark(context.data, rows, recipe.members)
-    with progress_bar(context.title("stage 3 of 3, finetuning"), recipe.members, "members") as bar:
+    title, at_once = context.title("stage 3 of 3, finetuning"), _at_once(recipe, len(rows), context)
+    with progress_bar(title, recipe.members, "members", at_once=at_once) as bar:
         keeper, seconds = _Stages(context.session, bar), context.session.seconds_for(_SHARE)
         found = prepared.cross_fit(encoder, keeper=keeper, seconds=seconds)
     return found.ensemble, estimate_of(found, context.data, context.splits.test)
+
+
+def _at_once(recipe: Recipe, rows: int, context: Context) -> int:
+    """Number of members that are trained at the same time."""
+    return member_processes(recipe.members, rows, recipe.schedule(rows).epochs, context.device)
 
 
 def _rows(context: Context) -> Indices:

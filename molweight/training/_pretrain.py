@@ -14,7 +14,7 @@ from molweight._progress import progress_bar
 from molweight.distributed import of_first
 from molweight.errors import ConfigError, MolweightError, TrainingError, mention
 from molweight.mlo import Finding, Health, Loop, LossFn, Record, check_deterministic
-from molweight.mlo.internal import check_simplex
+from molweight.mlo.internal import check_simplex, name_of
 from molweight.models import Pretrainer
 from molweight.training._batches import Corpus, TaskSource
 from molweight.training._state import Session, Stage
@@ -165,7 +165,7 @@ class PretrainingState:
 
     def _check_weights(self, row: dict[str, Any]) -> None:
         """Refuse weights that are not on the simplex, both before and after the update of the step."""
-        name = type(self.loop.weighting).__name__
+        name = name_of(self.loop.weighting)
         for step, key in ((row["step"], "weights"), (row["step"] + 1, "next_weights")):
             if key in row:
                 check_simplex(name, step, list(row[key].values()))

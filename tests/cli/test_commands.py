@@ -590,6 +590,34 @@ def test_new_molecules_are_standardised_as_those_of_the_run(salts: Path, capsys:
     assert "molecules are standardised as in training: salts" in capsys.readouterr().err
 
 
+def test_smiles_are_explained_as_they_are_predicted(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explain = ["explain", str(place / "run"), "CCO", "C1CC", "CCCN", "--device=cpu", "--pairs=1"]
+    assert main([*explain, f"--output={tmp_path / 'e.html'}", f"--atoms={tmp_path / 'a.csv'}"]) == 0
+    captured = capsys.readouterr()
+    assert "2 of 3 rows drawn" in captured.out
+    assert "row 2 has no valid molecule" in captured.err
+    assert pd.read_csv(tmp_path / "a.csv")["smiles"].unique().tolist() == ["CCO", "CCCN"]
+    assert main(["explain", str(place / "run"), "nowhere.csv", "--device=cpu"]) == 2
+    assert "nowhere.csv: there is no such file" in capsys.readouterr().err
+    (tmp_path / "in.csv").write_text("smiles\nCCO\n")
+    assert main(["explain", str(place / "run"), str(tmp_path / "in.csv"), "CCO", "--device=cpu"]) == 2
+    assert "only one file can be read at a time" in capsys.readouterr().err
+
+
+def test_predict_refuses_bytes_that_it_would_lose(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.csv").write_bytes("smiles,name\nCCO,\u00c4thanol\n".encode("cp1252"))
+    predict = ["predict", str(place / "run"), str(tmp_path / "in.csv"), "--device=cpu"]
+    assert main([*predict, f"--output={tmp_path / 'out.csv'}"]) == 2
+    assert "in.csv, row 2: byte 0xc4 is not utf-8 text. Save the file as UTF-8, or name its" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+    assert main([*predict, "--encoding=cp1252", f"--output={tmp_path / 'out.csv'}"]) == 0
+    assert pd.read_csv(tmp_path / "out.csv")["name"].tolist() == ["\u00c4thanol"]
+
+
 def test_a_spreadsheet_is_explained(place: Path, tmp_path: Path) -> None:
     pd.DataFrame({"id": ["a", "b"], "smiles": ["CCO", "CCN"]}).to_excel(tmp_path / "new.xlsx", index=False)
     explain = ["explain", str(place / "run"), str(tmp_path / "new.xlsx"), "--quiet", "--device=cpu", "--pairs=1"]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -260,3 +261,30 @@ def test_neighbours_join_the_corpus(tmp_path: Path) -> None:
     options.corpus = "near"
     with pytest.raises(ConfigError, match="corpus='near' needs the train molecules of a table"):
         load_corpus(options)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("1,0.5", [1, 0.5]), ("y=0.5", [0.5, 1]), ("p(Ki (nM))=2,y=3", [3, 2]), ('"p(Ki (nM))=2"', [1, 2])],
+)
+def test_weights_of_targets_may_be_named(typed: str, expected: list[float], tmp_path: Path) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("smiles,y,Ki (nM)\n" + "".join(f"{'C' * n}O,{n}.5,{n}\n" for n in range(1, 30)))
+    data = table(path, "--targets", "y,p(Ki (nM))", "--target_weights", typed)
+    assert data.columns["label_weight"][0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("y=x", "must be numbers in the order of the targets (1,0.5) or targets with a number each (a=1,b=0.5)"),
+        ("y=1,2", "names only some targets. Name all of them: a=1,b=0.5."),
+        ("z=1", "names 'z', which is not a target. Targets: y, w."),
+        ("1", "must be one number >= 0 for each of the 2 targets (y, w), in this order"),
+    ],
+)
+def test_weights_that_cannot_be_used_say_how_to_write_them(typed: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("smiles,y,w\n" + "".join(f"{'C' * n}O,{n}.5,{n}.25\n" for n in range(1, 30)))
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        table(path, "--targets", "y,w", "--target_weights", typed)

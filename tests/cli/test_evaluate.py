@@ -168,6 +168,21 @@ def test_labels_in_another_unit_than_those_of_the_run(
     assert "the labels are in %, but those of nm are in nM. Convert them to nM." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("target", ["IC50 (nM)", "p(IC50 (nM))"])
+def test_the_unit_in_the_name_of_a_column_may_be_another(
+    target: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table(place / "header_nm.csv", **{"IC50 (nM)": [50 * n + 5 for n in range(48)]})
+    table(place / "header_um.csv", **{"IC50 (uM)": [f"{0.05 * n + 0.005:.3f}" for n in range(48)]})
+    finetune(place, "header_nm.csv", "header", "--overwrite", f"--targets={target}")
+    found = []
+    for file in ("header_nm.csv", "header_um.csv"):
+        capsys.readouterr()
+        assert evaluate(place, "header", file) == 0
+        found.append(json.loads(capsys.readouterr().out)["value"])
+    assert found[1] == pytest.approx(found[0])
+
+
 def test_a_run_of_an_earlier_version_has_no_units(
     place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,8 @@
 """The command line: results, files, and errors of one paragraph."""
 
+import io
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from molweight.cli import main
 from molweight.cli._main import _COMMANDS as COMMANDS
 from molweight.cli._options._fit import _COMMON
 from molweight.cli._options._fit import parser as fit_parser
+from molweight.errors import Message, mention
 from molweight.objectives._base import _OBJECTIVES
 from molweight.options import Job
 from molweight.options.internal import list_options, option_names
@@ -50,6 +53,29 @@ def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     assert message.startswith("molweight: ")
     assert "Traceback" not in captured.err
     return message
+
+
+def test_a_program_that_calls_the_command_keeps_its_logging(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my.csv").write_text("smiles,y\n" + "".join(f"{'C' * n}O,{n}.5\n" for n in range(1, 30)))
+    root, own, written = logging.getLogger(), logging.getLogger("molweight"), io.StringIO()
+    handler, formatter = logging.StreamHandler(written), logging.Formatter("%(levelname)s %(message)s")
+    handler.setFormatter(formatter)
+    root.addHandler(handler)
+    try:
+        before = (root.level, own.level, list(root.handlers))
+        assert main(["audit", str(tmp_path / "my.csv"), "--split=random"]) == 0
+        assert (root.level, own.level, root.handlers, handler.formatter) == (*before, formatter)
+        own.warning("%s", Message(mention("duplicates", "mean")))
+    finally:
+        root.removeHandler(handler)
+    assert written.getvalue().splitlines()[-1] == "WARNING duplicates='mean'"
+    assert "random" in capsys.readouterr().out
+
+
+def test_a_command_leaves_no_handler(tmp_path: Path) -> None:
+    code = "import logging; from molweight.cli import main; main(['list']); print(logging.getLogger().handlers)"
+    out = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True)
+    assert out.splitlines()[-1] == "[]"
 
 
 def test_python_m_is_the_command(tmp_path: Path) -> None:

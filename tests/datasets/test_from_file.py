@@ -21,6 +21,7 @@ from molweight.datasets import audit, from_csv, from_file, from_frame, from_smil
 from molweight.datasets._read_rows import read_rows
 from molweight.datasets._read_sdf import parse_sdf
 from molweight.datasets._read_smi import parse_smi
+from molweight.datasets._standardize import StandardStep
 from molweight.datasets.internal import row_aligned
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
@@ -337,6 +338,27 @@ def test_a_molecule_that_the_uncharger_breaks_keeps_its_charges() -> None:
     assert standardize([salt], "charges") == [salt]
     assert standardize([salt], ["salts", "charges"]) == ["CCN(C)C"]
     assert not from_smiles([salt, "CCO"], standardize="charges", cache=False).rejects
+
+
+MESOCARB = "CC(Cc1ccccc1)[n+]1cc([N-]C(=O)Nc2ccccc2)on1"
+MOLSIDOMINE = "CCOC(=O)[N-]c1c[n+](N2CCOCC2)no1"
+FEPROSIDNINE = "CC(Cc1ccccc1)[n+]1cc([NH-])on1.Cl"
+
+
+@pytest.mark.parametrize("steps", [["charges"], ["tautomers"], ["salts", "charges"], ["salts", "charges", "tautomers"]])
+def test_the_standard_form_of_a_sydnone_is_a_sydnone(
+    steps: list[StandardStep], caplog: pytest.LogCaptureFixture
+) -> None:
+    """RDKit's clean-up writes them as rings that it cannot read again, and the choice of a fragment then fills."""
+    given = [MESOCARB, "CCO", MOLSIDOMINE, FEPROSIDNINE]
+    found = standardize(given, steps, n_jobs=1)
+    salt = FEPROSIDNINE.removesuffix(".Cl") if "salts" in steps else FEPROSIDNINE
+    assert found == [MESOCARB, "CCO", MOLSIDOMINE, salt]
+    assert f"3 molecules, e.g. {MESOCARB!r}, are not changed by every step of standardisation" in caplog.text
+    caplog.clear()
+    data = from_smiles([MESOCARB, "CCO"], standardize=steps, cache=False)
+    assert not data.rejects
+    assert "1 molecule, e.g." in caplog.text
 
 
 def test_tables_are_standardised_only_if_asked(write: Write) -> None:

@@ -913,6 +913,10 @@ def test_weights_of_rows(write: Write) -> None:
     assert both.columns["label_weight"][:2].tolist() == [[1, 0.5], [2, 1]]
     with pytest.raises(ConfigError, match=r"target_weights=\[1\] must be one number .* for each of the 2 targets"):
         from_smiles(DRUGS, np.ones((12, 2)) * np.arange(12)[:, None], target_weights=[1], cache=False)
+    named = read(path, targets=["a", "b"], target_weights={"b": 0.5})
+    assert named.columns["label_weight"][:2].tolist() == [[1, 0.5], [1, 0.5]]
+    with pytest.raises(ConfigError, match=r"names 'logs', which is not a target.* Targets: a, b"):
+        read(path, targets=["a", "b"], target_weights={"logs": 0.5})
     arrays = from_smiles(DRUGS, NUMBERS, sample_weight=np.ones(12), bounds=[0] * 11 + [1], cache=False)
     assert arrays.columns["label_bounds"].ravel()[-1] == 1
     with pytest.raises(DataError, match="sample_weight must be 12 numbers >= 0"):

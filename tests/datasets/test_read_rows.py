@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from rdkit import Chem
 
+from molweight.datasets import from_file
 from molweight.datasets.internal import Reading, read_rows
 from molweight.errors import DataError
 
@@ -55,18 +56,30 @@ def test_lists_of_smiles_keep_what_follows_them(
     assert read_rows("-").columns == columns
 
 
-def test_bytes_of_another_encoding_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """They would be lost in what predict keeps of its input."""
-    caplog.set_level("WARNING", "molweight")  # a command run before may have left another one
+@pytest.mark.parametrize("name", ["mine.csv", "mine.smi", "mine.sdf"])
+def test_bytes_of_another_encoding_are_refused(name: str, tmp_path: Path) -> None:
+    """They would be lost in what predict keeps of its input; ``from_file`` refuses them with the same words."""
+    path, rows = tmp_path / name, [("C", "a"), ("CC", "\u00e4"), ("CCC", "\u00f6")]
+    text = "smiles,name\n" + "".join(f"{smiles},{title}\n" for smiles, title in rows)
+    if name == "mine.smi":
+        text = "".join(f"{smiles} {title}\n" for smiles, title in rows)
+    elif name == "mine.sdf":
+        text = "".join(f"{title}{Chem.MolToMolBlock(Chem.MolFromSmiles(smiles))}$$$$\n" for smiles, title in rows)
+    path.write_bytes(text.encode("cp1252"))
+    said = []
+    for read in (from_file, lambda path: list(read_rows(path).rows)):
+        with pytest.raises(DataError, match=r"row \d+: byte 0xe4 is not utf-8 text\. .* encoding='cp1252'") as error:
+            read(path)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    found = read_rows(path, how=Reading(encoding="cp1252")).rows
+    assert [cells[1] for _, cells in found] == ["a", "\u00e4", "\u00f6"]
+
+
+def test_a_replacement_character_of_the_file_itself_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
-    path.write_bytes("smiles,name\nC,a\nCC,\u00e4\nCCC,\u00f6\n".encode("cp1252"))
-    assert [cells[1] for _, cells in read_rows(path).rows] == ["a", "\ufffd", "\ufffd"]
-    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
-        f"{path}, row 3: has bytes that are not valid in its encoding"
-    ]
-    caplog.clear()
-    assert [cells[1] for _, cells in read_rows(path, how=Reading(encoding="cp1252")).rows] == ["a", "\u00e4", "\u00f6"]
-    assert caplog.records == []
+    path.write_text("smiles,name\nC,\ufffd\n", encoding="utf-8")
+    assert [cells[1] for _, cells in read_rows(path).rows] == ["\ufffd"]
 
 
 def test_a_list_is_read_beyond_its_first_lines(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from molweight.datasets._skeletons import skeletons
 from molweight.datasets.internal import compound_forms, identities, read_sources, without_isotopes
 from molweight.errors import DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset, target_column
+from molweight.graphs.internal import tasks_of
 
 ALKANES = ["C" * length for length in range(1, 25)]
 
@@ -157,6 +158,29 @@ def test_files_are_read_and_two_of_a_name_are_refused(tmp_path: Path) -> None:
         read_sources([one, two])
     with pytest.raises(UnknownNameError, match="tox21"):
         read_sources(["tox12"])
+
+
+def test_columns_of_both_kinds_of_a_file_are_learned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "aux.csv"
+    rows = [f"{smiles},{place % 2},{place % 7}.5,{place}" for place, smiles in enumerate(ALKANES)]
+    path.write_text("\n".join(["smiles,hERG,Ki (nM),id", *rows]))
+    (found,) = read_sources([str(path)])
+    assert f"aux.csv: 2 columns are used as labels: 'hERG', 'Ki (nM)'. To choose others: aux=['{path}:COLUMN']" in (
+        caplog.text
+    )
+    (named,) = read_sources([f"{path}:hERG", f"{path}:Ki (nM)"])
+    for data in (found.data, named.data):
+        assert data.target_names == ["hERG", "Ki (nM)"]
+        assert tasks_of(data.task, 2) == ["classification", "regression"]
+    np.testing.assert_array_equal(found.data.targets, named.data.targets)
+
+
+def test_a_file_that_is_refused_says_how_to_name_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "aux.csv"
+    rows = [f"{smiles},{place}.5" for place, smiles in enumerate(ALKANES)]
+    path.write_text("\n".join(["smiles,Ki", *rows, "CCO,strong"]))
+    with pytest.raises(DataError, match=r"'strong' is not a number.* \(aux=\['.*aux\.csv:COLUMN'\]\)"):
+        read_sources([str(path)])
 
 
 def test_two_tables_in_memory_of_a_name_are_refused() -> None:

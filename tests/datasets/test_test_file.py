@@ -257,6 +257,87 @@ def test_molar_labels_are_converted_to_the_unit_of_the_training_table(
     assert own.targets.ravel().tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
 
 
+def test_only_scored_molecules_are_counted_as_shared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train = train_on(tmp_path, [0.5, 1.25, 2.0])  # alcohols of 1 to 30 carbons
+    path = tmp_path / "shared.csv"
+    path.write_text("smiles,y\nCCO,1.5\nOCCC,\nCCCCO,>2\nCCN,0.75\nCCCN,1.25\n")
+    with_test(train, read_test_file(path, train, cache=False))
+    assert "1 of 3 labelled test molecules are also in the training table" in caplog.text
+    caplog.clear()
+    path.write_text("smiles,y\nOCCC,\nCCN,0.75\nCCCN,1.25\n")
+    assert "also in the training table" not in " ".join(
+        with_test(train, read_test_file(path, train, cache=False))[0].notes
+    )
+    assert "also in the training table" not in caplog.text
+
+
+def in_header(folder: Path, header: str, **options: Any) -> MoleculeDataset:
+    path = table(folder / "train.csv", [f"{n}.5" for n in range(30)], header)
+    return from_file(path, targets=[header.partition(",")[2]], cache=False, **options)
+
+
+@pytest.mark.parametrize("own", ["IC50 (uM)", "IC50 [\u00b5M]", "IC50_uM", "IC50 (umol/L)"])
+def test_a_column_with_another_molar_unit_in_its_name_is_converted(
+    own: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train = in_header(tmp_path, "smiles,IC50 (nM)")
+    path = table(tmp_path / "test.csv", [0.5, 1.5, "<2", "4 nM"], f"smiles,{own}", end="N")
+    test = read_test_file(path, train, cache=False, on_error="nan")
+    assert (test.target_names, test.units) == (["IC50 (nM)"], {"IC50 (nM)": "nM"})
+    assert test.targets[:3].ravel().tolist() == [500, 1500, 2000]
+    assert np.isnan(test.targets[3, 0])  # another unit than the rest of its column
+    assert test.columns["label_bounds"].ravel().tolist() == [0, 0, -1, 0]
+    assert f"test.csv: the labels of 'IC50 (nM)' are those of the column {own!r}" in caplog.text
+    unit = re.split(r"[\[(_]", own)[1].strip(")]")
+    assert f"labels of 'IC50 (nM)' are converted from {unit} to nM, as in train" in caplog.text
+    assert with_test(train, test)[0].targets[-4:-1].ravel().tolist() == [500, 1500, 2000]
+
+
+def test_a_logarithm_needs_no_conversion(tmp_path: Path) -> None:
+    path = table(tmp_path / "train.csv", [f"{n}.5" for n in range(1, 30)], "smiles,IC50 (nM)")
+    train = from_file(path, targets=["p(IC50 (nM))"], cache=False)
+    found = read_test_file(table(tmp_path / "test.csv", [1, 10], "smiles,IC50 (uM)", end="N"), train, cache=False)
+    assert found.target_names == ["p(IC50 (nM))"]
+    assert found.targets.ravel().tolist() == [6, 5]
+
+
+def test_the_column_of_the_same_name_comes_first(tmp_path: Path) -> None:
+    train = in_header(tmp_path, "smiles,IC50 (nM)")
+    path = table(tmp_path / "test.csv", ["1.5,7", "2.5,8"], "smiles,IC50 (nM),IC50 (uM)", end="N")
+    assert read_test_file(path, train, cache=False).targets.ravel().tolist() == [1.5, 2.5]
+    path = table(tmp_path / "test.csv", ["1.5,7", "2.5,8"], "smiles,IC50 (mM),IC50 (uM)", end="N")
+    message = r"test\.csv: the columns 'IC50 \(mM\)', 'IC50 \(uM\)' may all hold the labels of 'IC50 \(nM\)'"
+    with pytest.raises(DataError, match=message):
+        read_test_file(path, train, cache=False)
+
+
+@pytest.mark.parametrize(("header", "own"), [("IC50 (nM)", "IC50"), ("IC50 (nM)", "IC50 (ug/mL)"), ("y", "y (uM)")])
+def test_a_column_that_cannot_be_converted_is_named(
+    header: str, own: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train = in_header(tmp_path, f"smiles,{header}")
+    path = table(tmp_path / "test.csv", [0.5, 1.5], f"smiles,{own}", end="N")
+    assert read_test_file(path, train, cache=False).target_names == []
+    assert f"the column {own!r} is not used as labels of {header!r}" in caplog.text
+    assert f"If it has the same unit, call it {header!r}" in caplog.text
+
+
+def test_targets_in_two_units_keep_their_columns(tmp_path: Path) -> None:
+    path = table(tmp_path / "train.csv", [f"{n}.5,{n}.25" for n in range(30)], "smiles,Ki (nM),Ki (uM)")
+    train = from_file(path, targets=["Ki (nM)", "Ki (uM)"], cache=False)
+    found = read_test_file(table(tmp_path / "test.csv", [0.5, 1.5], "smiles,Ki (uM)", end="N"), train, cache=False)
+    assert np.isnan(found.targets[:, 0]).all()
+    assert found.targets[:, 1].tolist() == [0.5, 1.5]
+
+
+def test_a_unit_in_a_name_that_is_not_that_of_all_rows_is_refused(tmp_path: Path) -> None:
+    train = in_header(tmp_path, "smiles,IC50 (nM)")
+    rows = ["0.5,nM", "1.5,nM", "2.5,nM", "3.5,"]
+    path = table(tmp_path / "test.csv", rows, "smiles,IC50 (uM),units", end="N")
+    with pytest.raises(DataError, match=r"column 'IC50 \(uM\)': the labels have several units"):
+        read_test_file(path, train, cache=False)
+
+
 def test_bounds_in_another_unit_are_converted(tmp_path: Path) -> None:
     train = train_on(tmp_path, [*NM, "<9 nM"])
     test = read_test_file(table(tmp_path / "test.csv", [*UM, ">7 uM"], end="N"), train, cache=False)

@@ -134,6 +134,23 @@ def test_a_folder_without_a_result_is_removed_again(tmp_path: Path) -> None:
     assert list((tmp_path / "old").iterdir()) == []
 
 
+def test_a_run_that_is_refused_before_training_leaves_nothing_to_resume(
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "aux.csv").write_text("smiles,note\n" + "".join(f"{'C' * n}O,word {n}\n" for n in range(1, 20)))
+    refused = ["fit", *(part for part in command[1:] if part != "--init=scratch"), "--corpus_size=32"]
+    assert main([*refused, f"--aux={tmp_path / 'aux.csv'}"]) == 2
+    assert "no column holds labels to learn from" in capsys.readouterr().err
+    folder = tmp_path / "runs" / "my"
+    assert not folder.exists()
+    assert main(["predict", str(folder), "CCO"]) == 2
+    assert "interrupted" not in capsys.readouterr().err
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    assert main([*refused, f"--aux={tmp_path / 'aux.csv'}"]) == 2
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
 def test_checkpoints_and_runs_exclude_each_other(tmp_path: Path) -> None:
     with (
         claimed_checkpoint(tmp_path / "x"),

@@ -5,10 +5,28 @@ from typing import Final
 from molweight.cli._output import add_safe_csv_option
 from molweight.cli._parser import Parser, names
 
-__all__ = ["MOST_ROWS", "add_input_options", "add_molecule_options", "add_standard_form_option"]
+__all__ = [
+    "MOST_ROWS",
+    "add_input_arguments",
+    "add_input_options",
+    "add_molecule_options",
+    "add_standard_form_option",
+]
 
 MOST_ROWS: Final = 500
 """Maximum number of rows in a chunk, repeated here because importing :mod:`molweight.runs` takes seconds."""
+
+
+def add_input_arguments(parser: Parser) -> None:
+    """Add the arguments that name a run, and molecules for it."""
+    add = parser.add_argument
+    add("run", type=str, help="folder of a run: runs/NAME")
+    add(
+        "input",
+        type=str,
+        help="CSV, TSV, Excel, Parquet, SDF or SMILES file, compressed or not; - for standard input; or SMILES",
+    )
+    add("more", nargs="*", type=str, default=[], help="further SMILES")
 
 
 def add_input_options(parser: Parser) -> None:
@@ -36,13 +54,7 @@ def add_standard_form_option(parser: Parser) -> None:
 def add_molecule_options(parser: Parser) -> None:
     """Add the options for the run, the input and its format."""
     add = parser.add_argument
-    add("run", type=str, help="folder of a run: runs/NAME")
-    add(
-        "input",
-        type=str,
-        help="CSV, TSV, Excel, Parquet, SDF or SMILES file, compressed or not; - for standard input; or SMILES",
-    )
-    add("more", nargs="*", type=str, default=[], help="further SMILES")
+    add_input_arguments(parser)
     add_input_options(parser)
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
     add_safe_csv_option(parser)

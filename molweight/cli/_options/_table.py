@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import docstring_parser
 
-from molweight.cli._parser import Parser, names
+from molweight.cli._parser import Parser, names, weights
 from molweight.options.internal import GROUPS, list_options
 
 __all__ = [
@@ -54,9 +54,7 @@ def add_table_options(parser: Parser) -> None:
     add("--task", type=str | None, default=None, help="classification, multiclass or regression; detected by default")
     add_reading_options(parser)
     add("--sample_weight", type=str | None, default=None, help="column with a weight for each row")
-    add(
-        "--target_weights", type=_numbers, default=[], help="weight of each target in the loss: 1,0.5; equal by default"
-    )
+    add("--target_weights", type=weights, default=[], help="weight of targets in the loss: 1,0.5 or a=1,b=0.5; else 1")
     add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (drop bad labels), raise")
     add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
     add_split_options(parser)
@@ -80,15 +78,6 @@ def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
     add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first by default")
     add("--max_mb", type=float | None, default=None, help="size limit of the table in MB, uncompressed; 512 by default")
     add("--max_rows", type=int | None, default=None, help="row limit of the table; 1000000 by default")
-
-
-def _numbers(value: Any) -> list[float]:
-    """Parse numbers as typed on the command line, ``1,0.5``, or as in a YAML file.
-
-    Raises:
-        ValueError: If one of them is not a number.
-    """
-    return [float(part) for part in (value if isinstance(value, list) else names(str(value)))]
 
 
 def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ __all__ = [
     "check_values",
     "checked",
     "keep_if",
+    "name_of",
+    "remember",
 ]
 
 _NEAR: Final = 1e-4
@@ -159,6 +162,9 @@ def checked(names: Sequence[str], weights: object) -> Tensor:
     )
 
 
+_registered: Final[WeakKeyDictionary[type[Weighting], str]] = WeakKeyDictionary()
+
+
 def check_values(weighting: Weighting, step: int, weights: Tensor) -> Tensor:
     """The weights, after refusing values on the CPU that are not on the simplex; reading a device would wait for it.
 
@@ -172,8 +178,33 @@ def check_values(weighting: Weighting, step: int, weights: Tensor) -> Tensor:
     """
     if weights.device.type == "cpu":
         near = max(_NEAR, torch.finfo(weights.dtype).eps)
-        check_simplex(type(weighting).__name__, step, weights.tolist(), near)
+        check_simplex(name_of(weighting), step, weights.tolist(), near)
     return weights
+
+
+def remember(name: str, weighting: type[Weighting]) -> None:
+    """Store the name under which a class is registered, for messages.
+
+    Args:
+        name: The name.
+        weighting: The class.
+    """
+    _registered[weighting] = name
+
+
+def name_of(weighting: Weighting) -> str:
+    """The name under which the class of a weighting is registered; its own name if it is not.
+
+    Args:
+        weighting: The weighting.
+
+    Example:
+        >>> from molweight.mlo import weightings
+        >>> name_of(weightings.create("equal", ["a", "b"]))
+        'equal'
+    """
+    kind = type(weighting)
+    return _registered.get(kind, kind.__name__)
 
 
 def check_simplex(weighting: str, step: int, weights: Sequence[float], near: float = _NEAR) -> None:
