@@ -38,5 +38,6 @@ def test_the_card_of_an_ensemble_names_the_weights_of_its_parts_before_the_encod
     changed = {**about, "finetuning": {**about["finetuning"], "cross_fitting": fitted}}
     assert (
         "from SMILES, by an ensemble (weights: a Gaussian process with MiniMol 0.51, a linear model 0.49, graph "
-        "members 0.00). The graph members have a `gin` encoder whose pretraining objectives were weighted by `tapweight`.\n"
+        "members 0.00). The graph members have a `gin` encoder whose pretraining objectives were weighted by "
+        "`tapweight`.\n"
     ) in model_card(changed)
