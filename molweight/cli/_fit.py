@@ -282,8 +282,10 @@ def _choices(options: Namespace, job: Job) -> str:
     sizes = f"encoder {job.encoder} {job.encoder_options or '(full size)'}, {job.pretrain_steps} generic and"
     if job.init not in INITS:
         sizes = f"encoder of {job.init},"
+    chosen = choose(options.preset)
+    preset = chosen if options.preset == chosen else f"{options.preset} ({chosen})"
     return (
-        f"preset {options.preset} ({choose(options.preset)}): {sizes} {options.steps} steps, at most "
+        f"preset {preset}: {sizes} {options.steps} steps, at most "
         f"{options.epochs} epochs; {options.split} split; to change the size: --preset full, or single options"
     )
 

@@ -15,6 +15,10 @@ _TIED: Final = 1e-3
 """Difference of cosines up to which solvers are equally close, so that the cheapest of them is named."""
 _DOUBTFUL: Final = 1e-3
 """Residual of a reference above which the table warns."""
+_DEFAULT: Final = "identity"
+"""The default solver, with which a verdict begins."""
+_UNCHECKED: Final = "unchecked"
+"""Outcome of a solver that does not compute its residual."""
 _HEADER: Final = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds", "outcome")
 
 
@@ -130,32 +134,73 @@ class HypergradCheck:
         return "\n\n".join([head, *(_paragraph(point) for point in self.points), self.verdict()])
 
     def verdict(self) -> str:
-        """The solvers opposed to the reference at the last checked point, the closest solver, and advice.
+        """The default solver against the reference at the last checked step, the closest solver, and advice.
 
-        Of solvers that are equally close, the cheapest is named.
+        It is judged at the last damping whose reference is reliable: positive definite, and converged. If the judgement
+        at another damping is different, the verdict says so. Of solvers that are equally close, the cheapest is named.
 
         Example:
             >>> row = {"relative_error": 1.0, "products": {}, "gradients": 0.0, "seconds": 0.0}
             >>> row |= {"outcomes": {}, "hypergradient": {}, "cosine_weights": 0.0, "kendall": 1.0}
             >>> solvers = [CheckedSolver("identity", cosine=-0.2, **row), CheckedSolver("cg", cosine=0.97, **row)]
             >>> point = CheckedPoint(10, 14.0, {}, {}, [], solvers)
-            >>> print(HypergradCheck("t", "gin", 1.0, "float64", {}, 0, [point]).verdict())
-            verdict after 10 steps: identity is opposed to the reference (cosine -0.20); closest is cg (0.97). Use cg.
+            >>> head, said = HypergradCheck("t", "gin", 1.0, "float64", {}, 0, [point]).verdict().split(": ")
+            >>> print(head)
+            verdict after 10 steps, with damping 14
+            >>> print(said)
+            identity, the default, points against the reference (cosine -0.20); closest is cg (0.97). Use cg.
         """
         if not self.points or not self.points[-1].solvers:
             return "verdict: no solver was checked."
-        point = self.points[-1]
+        last = [point for point in self.points if point.step == self.points[-1].step]
+        point = next((point for point in reversed(last) if not _doubts(point)), last[-1])
+        head = f"verdict after {point.step} steps, with damping {point.damping:g}:"
         defined = [row for row in point.solvers if not math.isnan(row.cosine)]
         if not defined:
-            return f"verdict after {point.step} steps: {_why_undefined(point)}"
+            return f"{head} {_why_undefined(point)}"
         best = _closest(defined)
-        against = [
-            f"{row.solver} is opposed to the reference (cosine {row.cosine:.2f})"
-            for row in point.solvers
-            if row.cosine < 0
-        ]
-        said = "; ".join([*against, f"closest is {best.solver} ({best.cosine:.2f})"])
-        return f"verdict after {point.step} steps: {said}. {_advice(point, best)}{_limits(point)}"
+        said = f"{head} {_compared(defined, best)}. {_advice(point, best)}"
+        return "".join([said, *(_elsewhere(point, other) for other in last), _limits(point)])
+
+
+def _compared(rows: Sequence[CheckedSolver], best: CheckedSolver) -> str:
+    """The default solver, the others that are opposed to the reference, and the closest one."""
+    default = [f"{_DEFAULT}, the default, {_judgement(row)}" for row in rows if row.solver == _DEFAULT]
+    against = [f"{row.solver} {_judgement(row)}" for row in rows if row.cosine < 0 and row.solver != _DEFAULT]
+    closest = [f"closest is {best.solver} ({best.cosine:.2f})"]
+    return "; ".join([*default, *against, *closest])
+
+
+def _kind(row: CheckedSolver) -> str:
+    if row.cosine < 0:
+        return "points against the reference"
+    return "is close to the reference" if row.cosine > _CLOSE else "is not close to the reference"
+
+
+def _judgement(row: CheckedSolver) -> str:
+    return f"{_kind(row)} (cosine {row.cosine:.2f})"
+
+
+def _elsewhere(point: CheckedPoint, other: CheckedPoint) -> str:
+    """The judgement on the default solver at another damping, if it is different."""
+    here, there = ([row for row in at.solvers if row.solver == _DEFAULT] for at in (point, other))
+    differs = here and there and not math.isnan(there[0].cosine) and _kind(here[0]) != _kind(there[0])
+    if not differs:
+        return ""
+    doubts = f", but that reference {' and '.join(found)}" if (found := _doubts(other)) else ""
+    return f" With damping {other.damping:g} {_DEFAULT} {_judgement(there[0])}{doubts}."
+
+
+def _doubts(point: CheckedPoint) -> list[str]:
+    """Reasons why cosines with the reference are unreliable; empty if they are reliable."""
+    found = []
+    for text, levels in (
+        ("is indefinite", [level.level for level in point.levels if level.spectrum.indefinite]),
+        ("did not converge", [level.level for level in point.levels if level.spectrum.residual > _DOUBTFUL]),
+    ):
+        if levels:
+            found.append(f"{text} ({', '.join(levels)})")
+    return found
 
 
 def _closest(rows: Sequence[CheckedSolver]) -> CheckedSolver:
@@ -182,15 +227,15 @@ def _limits(point: CheckedPoint) -> str:
 
 
 def _advice(point: CheckedPoint, best: CheckedSolver) -> str:
-    indefinite = [level.level for level in point.levels if level.spectrum.indefinite]
-    if indefinite:
+    doubts = _doubts(point)
+    if doubts:
         return (
-            f"But with damping {point.damping:g} the reference is indefinite ({', '.join(indefinite)}), so the cosines "
-            "are unreliable: check again with more damping (--dampings)."
+            f"But with damping {point.damping:g} the reference {' and '.join(doubts)}, so the cosines are unreliable: "
+            "check again with more damping (--dampings)."
         )
     if best.cosine <= _CLOSE:
         return "None is close: raise the damping or the number of iterations."
-    return "Keep identity, the default." if best.solver == "identity" else f"Use {best.solver}."
+    return f"Keep {_DEFAULT}." if best.solver == _DEFAULT else f"Use {best.solver}."
 
 
 def _paragraph(point: CheckedPoint) -> str:
@@ -214,10 +259,16 @@ def _facts(level: LevelFacts) -> str:
 
 def _cells(row: CheckedSolver) -> tuple[str, ...]:
     products = " + ".join(str(count) for count in row.products.values())
-    outcomes = sorted(set(row.outcomes.values()))
-    ended = outcomes[0] if len(outcomes) == 1 else ", ".join(f"{level} {text}" for level, text in row.outcomes.items())
+    outcomes = sorted({_ended(row, level) for level in row.outcomes})
+    ended = outcomes[0] if len(outcomes) == 1 else ", ".join(f"{level} {_ended(row, level)}" for level in row.outcomes)
     numbers = (f"{row.cosine:.4f}", f"{row.relative_error:.1e}", f"{row.kendall:+.2f}")
-    return (row.solver, *numbers, products, f"{row.gradients:.1f}", f"{row.seconds:.3f}", ended.replace("_", " "))
+    return (row.solver, *numbers, products, f"{row.gradients:.1f}", f"{row.seconds:.3f}", ended)
+
+
+def _ended(row: CheckedSolver, level: str) -> str:
+    """The end of the solve of a level; the identity and other substitutes of the inverse Hessian solve no system."""
+    outcome = row.outcomes[level]
+    return "no system solved" if outcome == _UNCHECKED and not row.products.get(level) else outcome.replace("_", " ")
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

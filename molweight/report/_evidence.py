@@ -9,7 +9,7 @@ import numpy as np
 
 from molweight.arrays import Float64Array
 
-__all__ = ["Evidence", "evidence_is_in", "format_evidence", "format_learned", "weigh_evidence"]
+__all__ = ["Evidence", "evidence_is_in", "format_evidence", "format_learned", "weigh_evidence", "why_no_evidence"]
 
 Verdict = Literal["helps", "hurts", "undecided"]
 
@@ -41,11 +41,13 @@ class Evidence:
         errors: Mean effect of more weight on the meta loss, relative to the average objective and in standard errors;
             positive if more weight lowers the loss.
         verdict: ``"helps"`` or ``"hurts"`` if the effect is significant, else ``"undecided"``.
+        needed: Threshold of a verdict in standard errors: the fewer steps, the higher.
     """
 
     name: str
     errors: float
     verdict: Verdict
+    needed: float
 
 
 def weigh_evidence(records: Sequence[Mapping[str, Any]]) -> list[Evidence]:
@@ -74,7 +76,7 @@ def weigh_evidence(records: Sequence[Mapping[str, Any]]) -> list[Evidence]:
     if found is None:
         return []
     bar = _bar(found.blocks, len(found.names))
-    items = [Evidence(name, float(z), _verdict(z, bar)) for name, z in zip(found.names, found.errors, strict=True)]
+    items = [Evidence(name, float(z), _verdict(z, bar), bar) for name, z in zip(found.names, found.errors, strict=True)]
     return sorted(items, key=lambda item: -item.errors)
 
 
@@ -167,21 +169,45 @@ def _verdict(errors: float, bar: float) -> Verdict:
 
 
 def format_evidence(records: Sequence[Mapping[str, Any]]) -> str:
-    """The verdict on each objective, one line each; empty if there is none.
+    """The verdict on each objective, one line each, and the threshold of a verdict; empty without hypergradients.
 
     Args:
         records: One per step, as in :attr:`molweight.Run.records`.
     """
     found = weigh_evidence(records)
     if not found:
-        return ""
+        reason = why_no_evidence(records)
+        return reason and f"evidence for each objective: {reason}"
     width = max(len(item.name) for item in found)
     lines = [f"  {item.name:<{width}}  {item.verdict:<9}  {item.errors:+.1f} s.e." for item in found]
     head = "evidence for each objective relative to the average one (positive: more weight lowers the meta loss):"
-    undecided = [item for item in found if item.verdict == "undecided"]
-    tail = ["  No objective differs significantly from the average; there is no evidence against equal weights."]
+    undecided = any(item.verdict == "undecided" for item in found)
+    needed = [f"  undecided: a verdict needs ±{found[0].needed:.1f} s.e.; more steps lower this threshold"]
     ended = [f"  adaptive pretraining {text}" for text in [records[-1].get("ended")] if text]
-    return "\n".join([head, *lines, *(tail if len(undecided) == len(found) else []), *ended])
+    tail = ["  No objective differs significantly from the average; there is no evidence against equal weights."]
+    return "\n".join([head, *lines, *(needed * undecided), *(tail * _no_sign(records)), *ended])
+
+
+def why_no_evidence(records: Sequence[Mapping[str, Any]]) -> str:
+    """The reason why there is no verdict, if objectives were compared in too few steps; else empty.
+
+    Example:
+        >>> why_no_evidence([{"hypergradient": {"useful": -1.0, "noise": 0.1}}] * 10)
+        'too few steps for a verdict (10 hypergradients; at least 16 are needed)'
+    """
+    taken = [record["hypergradient"] for record in records if record.get("hypergradient")]
+    if not taken or len(taken) >= _LEAST or len(taken[0]) < 2:  # noqa: PLR2004 - two to compare
+        return ""
+    return f"too few steps for a verdict ({len(taken)} hypergradients; at least {_LEAST} are needed)"
+
+
+def _no_sign(records: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether no effect would be significant even if it were the only one that is tested.
+
+    An effect above that level but below the threshold of a verdict is weak evidence against equal weights.
+    """
+    found = _weighed(records)
+    return found is not None and bool((abs(found.errors) <= _quantile(found.blocks, 1 - _LEVEL / 2)).all())
 
 
 def format_learned(records: Sequence[Mapping[str, Any]]) -> str:

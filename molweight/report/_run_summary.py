@@ -11,7 +11,10 @@ from molweight.datasets import Audit
 from molweight.graphs.internal import tasks_of
 from molweight.storage import escape_controls
 
-__all__ = ["Method", "RunSummary", "TestResults", "method_title"]
+__all__ = ["LEAST_SHOWN", "Method", "RunSummary", "TestResults", "graph_weight", "method_title"]
+
+LEAST_SHOWN: Final = 0.05
+"""Weight of the graph members of an ensemble below which the report does not colour atoms."""
 
 
 _TITLES: Final = {
@@ -34,6 +37,22 @@ def method_title(name: str) -> str:
         ('equal weights', 'uncertainty')
     """
     return _TITLES.get(name, name)
+
+
+def graph_weight(about: Mapping[str, Any]) -> float:
+    """Weight of the graph members in an ensemble; 1 for a single model.
+
+    Only they respond to single atoms; the other parts read features of the whole molecule.
+
+    Args:
+        about: Result of :meth:`molweight.Run.describe`.
+
+    Example:
+        >>> graph_weight({"ensemble": {"weights": [0.25, 0.75]}}), graph_weight({"ensemble": None})
+        (0.25, 1.0)
+    """
+    ensemble = about.get("ensemble")
+    return float(ensemble["weights"][0]) if ensemble else 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from molweight.report._evidence import weigh_evidence
+from molweight.report._evidence import Evidence, weigh_evidence, why_no_evidence
 from molweight.report._run_summary import RunSummary
 from molweight.report._section import Section, Table
 
@@ -37,7 +37,7 @@ def sources_section(subject: RunSummary) -> Section:
         words.append("This run learned from no auxiliary table (--aux).")
     found = weigh_evidence(subject.records)
     if found:
-        rows = [[item.name, f"{item.errors:+.1f}", item.verdict] for item in found]
+        rows = [[item.name, f"{item.errors:+.1f}", _verdict(item)] for item in found]
         caption = (
             "Effect of more weight on the meta loss, relative to the average objective; positive if it lowers the loss"
         )
@@ -45,9 +45,15 @@ def sources_section(subject: RunSummary) -> Section:
         if subject.records[-1].get("ended"):
             words.append(f"Adaptive pretraining {subject.records[-1]['ended']} (stop_when_decided).")
     else:
-        words.append("Too few hypergradients were taken for evidence on single objectives.")
+        reason = why_no_evidence(subject.records) or "no hypergradients of several objectives to compare"
+        words.append(f"Evidence on single objectives: {reason}.")
     return Section("sources", title, words, tables=tables)
 
 
 def _row(use: Mapping[str, Any]) -> list[str]:
     return [str(use[name]) for name in _COLUMNS]
+
+
+def _verdict(item: Evidence) -> str:
+    """The verdict; if there is none, the effect that one needs."""
+    return item.verdict if item.verdict != "undecided" else f"undecided: needs ±{item.needed:.1f}"

@@ -10,7 +10,7 @@ from molweight.report._format import number
 from molweight.report._outcome_plots import vector_map
 from molweight.report._rdkit_draw import draw_molecule, draw_shares, strongest_atoms
 from molweight.report._result_section import NOT_OPENED
-from molweight.report._run_summary import RunSummary, TestResults
+from molweight.report._run_summary import LEAST_SHOWN, RunSummary, TestResults, graph_weight
 from molweight.report._section import Card, Figure, Section
 
 __all__ = ["map_section", "worst", "wrong_section"]
@@ -18,8 +18,13 @@ __all__ = ["map_section", "worst", "wrong_section"]
 _WORST: Final = 12
 _FEWEST_WORST: Final = 4
 _COLOURS: Final = (
-    "Colours: the share of each atom in the prediction (Shapley values, few draws); orange raises it, blue lowers it. "
+    "Colours: the share of each atom in {whole} (Shapley values, few draws); orange raises it, blue lowers it. "
     "molweight explain computes them with more draws, for any molecule."
+)
+_PART: Final = "the graph members' part of the prediction, whose weight in the ensemble is {weight:.2f} of 1"
+_NO_COLOURS: Final = (
+    "Atoms are not coloured: only the graph members respond to single atoms, and their weight in the ensemble is "
+    "{weight:.2f} of 1. To attribute all of a prediction, explain a run with --members 1."
 )
 
 
@@ -61,8 +66,11 @@ def wrong_section(subject: RunSummary) -> Section:
     several = len(opened.names) > 1 and "regression" in subject.kinds
     scaled = ", for numbers in standard deviations of the labels" if several else ""
     said = [f"{words}{scaled}. Check labels, stereochemistry and salts first."]
-    if any(shares.any() for shares in subject.shares.values()):
-        said.append(_COLOURS)
+    weight = graph_weight(subject.about)
+    if weight < LEAST_SHOWN:
+        said.append(_NO_COLOURS.format(weight=weight))
+    elif any(shares.any() for shares in subject.shares.values()):
+        said.append(_COLOURS.format(whole="the prediction" if weight == 1 else _PART.format(weight=weight)))
     return Section("wrong", title, said, cards=cards)
 
 

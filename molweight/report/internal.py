@@ -7,10 +7,11 @@ from molweight.report._explanation import Explained, render_explanation
 from molweight.report._part_titles import PART_TITLES
 from molweight.report._rare_classes import rare_classes
 from molweight.report._resampled import resampled_metric
-from molweight.report._run_summary import method_title
+from molweight.report._run_summary import LEAST_SHOWN, graph_weight, method_title
 from molweight.report._test_sections import worst
 
 __all__ = [
+    "LEAST_SHOWN",
     "PART_TITLES",
     "Conclusion",
     "Explained",
@@ -18,6 +19,7 @@ __all__ = [
     "evidence_is_in",
     "format_evidence",
     "format_learned",
+    "graph_weight",
     "interval_elsewhere",
     "method_title",
     "rare_classes",

@@ -124,18 +124,14 @@ class Checkpoint:
     def _translate(self, model: nn.Module, featuriser: Featuriser) -> None:
         if self.featuriser.features == featuriser.features:
             return
-        _say_once(str(self.featuriser), str(featuriser))
+        _say_once()
         merge_handedness(model)
 
 
 @cache
-def _say_once(pretrained: str, used: str) -> None:
+def _say_once() -> None:
     """Report once that handedness is averaged, because the members of an ensemble share a checkpoint."""
-    _log.info(
-        "the checkpoint was pretrained with %s and is used with %s: its vectors of R and S stereocentres are averaged",
-        pretrained,
-        used,
-    )
+    _log.info("the pretrained encoder does not distinguish R from S stereocentres; training can separate them")
 
 
 def _plain(name: str) -> str:

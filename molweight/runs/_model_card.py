@@ -11,6 +11,7 @@ from molweight.datasets.internal import bounds_of, format_bound_counts, format_c
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.graphs.internal import RejectCounts, tasks_of
+from molweight.report.internal import PART_TITLES
 from molweight.runs._estimate import format_ends
 
 __all__ = ["CARD", "data_card", "model_card", "molecules_digest"]
@@ -19,6 +20,8 @@ CARD: Final = "README.md"
 """File of a run's model card."""
 
 
+_SEEN: Final = 0.005
+"""Weight of a part of an ensemble that is not rounded to 0."""
 _OF_LABELS: Final = ("label_bounds", "label_weight")
 
 
@@ -125,6 +128,22 @@ def _weighted(weighting: str) -> str:
     return "" if weighting == "none" else f" whose pretraining objectives were weighted by `{weighting}`"
 
 
+def _by_what(about: Mapping[str, Any]) -> str:
+    """The model: an encoder, or an ensemble with the weight of each of its parts and the encoder of its graph members.
+
+    Parts other than the graph members are left out if their weight is rounded to 0.
+    """
+    encoder, weighted = about["options"]["encoder"], _weighted(about["options"]["weighting"])
+    shares = about["finetuning"].get("cross_fitting", {}).get("weights", {})
+    if not shares:
+        return f"by a `{encoder}` encoder{weighted}."
+    shown = [
+        name for name in sorted(shares, key=lambda name: -shares[name]) if name == "graph" or shares[name] >= _SEEN
+    ]
+    parts = ", ".join(f"{PART_TITLES.get(name, name)} {shares[name]:.2f}" for name in shown)
+    return f"by an ensemble (weights: {parts}). The graph members have a `{encoder}` encoder{weighted}."
+
+
 def model_card(about: Mapping[str, Any]) -> str:
     """The model card of a run: what it predicts, how it was trained, and how to use it.
 
@@ -138,7 +157,7 @@ def model_card(about: Mapping[str, Any]) -> str:
     learned = f"\n| objective | weight |\n|---|---|\n{weights}" if weights else ""
     return (
         f"# {data.get('name', 'Molecules')}: {', '.join(about['target_names'])}\n\n"
-        f"{_kinds(about)} from SMILES, by a `{options['encoder']}` encoder{_weighted(options['weighting'])}.\n\n"
+        f"{_kinds(about)} from SMILES, {_by_what(about)}\n\n"
         f"- {_estimate(tuned)}\n"
         f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
         f"SHA-256 `{data.get('sha256', '-')}`{format_bound_counts(data)}\n"

@@ -18,7 +18,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
 from molweight.models import TaskModel
 from molweight.report import Method, RunSummary, TestResults, render_side_by_side
-from molweight.report.internal import worst
+from molweight.report.internal import LEAST_SHOWN, graph_weight, worst
 from molweight.runs._archive import LEGACY, MODEL
 from molweight.runs._attribution import Attribution
 from molweight.runs._finetuning import Finetuning
@@ -91,18 +91,18 @@ def gather(run: ReportedRun, *, embed: bool = True) -> RunSummary:
     Raises:
         DataError: If a file next to the run is damaged.
     """
-    results, folder = run.test_results, run.folder
+    results, folder, about = run.test_results, run.folder, run.describe()
     vectors = None
     if embed and results is not None and len(results.smiles) <= _MOST:
         vectors = run.embed(results.smiles)
     return RunSummary(
         name=folder.resolve().name if folder else str(run.trained_on.get("name", "run")),
         method=run.method,
-        about=run.describe(),
+        about=about,
         records=run.records,
         test_results=results,
         embedding=vectors,
-        shares=_shares(run) if embed else {},
+        shares=_shares(run) if embed and graph_weight(about) >= LEAST_SHOWN else {},
         methods=_methods(run),
         audit=_audit(run),
         config=_text(folder, "config.yaml"),

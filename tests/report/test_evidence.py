@@ -42,11 +42,29 @@ def test_what_helps_and_what_hurts_is_found_whatever_is_common_to_all() -> None:
 def test_one_line_per_objective_and_none_without_hypergradients() -> None:
     rng = np.random.default_rng(0)
     text = format_evidence(records(rng.normal(size=(100, 3))))
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 6
     assert "there is no evidence against equal weights" in text
     assert format_evidence([{"weights": {"a": 1.0}}] * 50) == ""
-    assert format_evidence(records(rng.normal(size=(10, 3)))) == ""
+    assert format_evidence(records(rng.normal(size=(10, 1)))) == ""
     assert weigh_evidence(records(np.full((50, 2), np.nan))) == []
+
+
+def test_an_undecided_effect_is_printed_with_the_threshold_that_it_does_not_reach() -> None:
+    """Three blocks of steps: the effect of o0 is 7 standard errors and undecided."""
+    values = np.zeros((18, 4))
+    values[:, 0] = np.repeat([0.4, 1.0, 1.6], 6)
+    found = weigh_evidence(records(values))
+    needed = found[0].needed
+    assert {item.verdict for item in found} == {"undecided"}
+    assert 5 < max(abs(item.errors) for item in found) < needed
+    text = format_evidence(records(values))
+    assert f"undecided: a verdict needs ±{needed:.1f} s.e." in text
+    assert "no evidence against equal weights" not in text  # one effect is large, and the steps are few
+
+
+def test_too_few_steps_are_named_as_the_reason() -> None:
+    text = format_evidence(records(np.random.default_rng(0).normal(size=(10, 3))))
+    assert text.endswith("too few steps for a verdict (10 hypergradients; at least 16 are needed)")
 
 
 def ended(values: Floats) -> int:

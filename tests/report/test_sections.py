@@ -15,6 +15,7 @@ from molweight.report._conclusion import FEWEST, conclude
 from molweight.report._format import number
 from molweight.report._prediction_section import calibration_section
 from molweight.report._result_section import NOT_OPENED, scores_section
+from molweight.report._run_summary import LEAST_SHOWN
 from molweight.report._section import Section
 from molweight.report._source_section import sources_section
 from molweight.report._test_sections import map_section, worst, wrong_section
@@ -342,6 +343,23 @@ def test_the_worst_are_coloured_by_what_their_atoms_add(make: Make) -> None:
     assert "color-mix" not in section.cards[1].svg
     assert "Shapley" in section.words[1]
     assert second != first
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (1.0, "the share of each atom in the prediction (Shapley"),
+        (0.3, "in the graph members' part of the prediction, whose weight in the ensemble is 0.30 of 1 (Shapley"),
+        (0.02, "Atoms are not coloured: only the graph members respond to single atoms"),
+    ],
+)
+def test_the_colours_are_said_to_be_those_of_the_graph_members(weight: float, said: str, make: Make) -> None:
+    made = make()
+    first = worst("regression", _opened(made), "tapweight")[0]
+    atoms = {0: 3, 1: 6, 2: 13, 3: 5, 4: 8, 5: 6, 6: 7, 7: 3}
+    about = {**made.about, "ensemble": {"weights": [weight, 1 - weight]}}
+    shares = {first: np.linspace(-1, 1, atoms[first[0]])} if weight >= LEAST_SHOWN else {}
+    assert said in wrong_section(replace(made, about=about, shares=shares)).words[1]
 
 
 def test_what_cannot_be_drawn_is_still_listed(make: Make) -> None:

@@ -202,6 +202,29 @@ def test_the_verdict_names_no_solver_without_a_direction(along: HypergradCheck) 
     assert "no solver gave a hypergradient" in replace(along, points=[point]).verdict()
 
 
+def test_the_verdict_leads_with_the_default_solver_at_the_damping_of_a_reliable_reference(
+    along: HypergradCheck,
+) -> None:
+    plain, safe = along.points[-2:]
+    other, identity = safe.solvers[:2]
+    safe = replace(safe, solvers=[replace(other, solver="cg", cosine=0.97), replace(identity, cosine=-0.2)])
+    plain = replace(plain, solvers=[replace(identity, cosine=0.95)])
+    for points in ([plain, safe], [safe, plain]):
+        verdict = replace(along, points=points).verdict()
+        assert verdict.startswith(
+            f"verdict after 3 steps, with damping {safe.damping:g}: identity, the default, points against the "
+            "reference (cosine -0.20); closest is cg (0.97). Use cg. With damping 0.1 identity is close to the "
+            "reference (cosine 0.95), but that reference is indefinite ("
+        )
+    same = replace(plain, solvers=[replace(identity, cosine=-0.3)])
+    assert "With damping 0.1" not in replace(along, points=[same, safe]).verdict()
+
+
+def test_the_table_says_that_the_identity_solves_no_system(along: HypergradCheck) -> None:
+    lines = [line for line in along.table().splitlines() if line.startswith("identity  ")]
+    assert {line.split("  ")[-1] for line in lines} == {"no system solved"}
+
+
 def test_of_solvers_that_are_equally_close_the_cheapest_is_named(along: HypergradCheck) -> None:
     """The cosines of two objectives are 1 or -1, and which one is largest is decided by rounding."""
     point = along.points[-1]
