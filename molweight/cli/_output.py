@@ -9,7 +9,7 @@ from typing import Any
 from jsonargparse import Namespace
 
 from molweight._streams import tell
-from molweight.cli._parser import Parser
+from molweight.cli._parser import UNTRUSTED, Parser
 from molweight.errors import printable
 
 __all__ = ["add_output_options", "add_safe_csv_option", "begin", "result", "say", "show"]
@@ -17,14 +17,15 @@ __all__ = ["add_output_options", "add_safe_csv_option", "begin", "result", "say"
 
 def add_output_options(parser: Parser) -> None:
     """Add the options that control what is printed."""
-    add = parser.add_argument_group("Messages").add_argument
+    add = parser.section("Messages", ("quiet", "json")).add_argument
     add("--quiet", action="store_true", help="print only the result, no progress bars or messages")
     add("--json", action="store_true", help="print the result as one JSON object, for scripts")
 
 
 def add_safe_csv_option(parser: Parser) -> None:
     """Add the option that prevents spreadsheets from running cells of CSV files."""
-    parser.add_argument("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would execute")
+    add = parser.section(UNTRUSTED).add_argument
+    add("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would execute")
 
 
 def begin(options: Namespace) -> None:

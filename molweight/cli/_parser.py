@@ -3,8 +3,7 @@
 import csv
 import json
 import re
-import sys
-from argparse import SUPPRESS, Action, HelpFormatter
+from argparse import SUPPRESS, HelpFormatter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import Any, Final, Literal, NoReturn, Union, get_args, get_origin
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_loader
 
 from molweight._yaml import NotYamlError, load_yaml, read_options
-from molweight.cli._help import Formatter
+from molweight.cli._help import Formatter, HelpAll, rare_options, short_usage, with_example
 from molweight.errors import ConfigError, OptionError, suggest
 
-__all__ = ["Parser", "as_names", "as_words", "asks_for_help", "join_options", "names", "weights"]
+__all__ = ["UNTRUSTED", "Parser", "as_names", "as_words", "asks_for_help", "join_options", "names", "weights"]
 
+UNTRUSTED: Final = "Plug-ins and untrusted files"
+"""Title of the section of the help on options that make files safe, or trust them."""
 _KINDS: Final[dict[object, str]] = {
     int: "a whole number",
     float: "a number",
@@ -43,21 +44,7 @@ _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 _MODE: Final = "molweight"
 """Parser mode for values: the YAML dialect of options files."""
-_SHOWN: Final = ("help", "help_all")
 _HELP: Final = frozenset({"-h", "--help", "--help_all"})
-
-
-class _HelpAll(Action):
-    """``--help_all``."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
-        """Take no value."""
-        super().__init__(option_strings, dest, nargs=0, default=SUPPRESS, help=options["help"])
-
-    def __call__(self, parser: Any, *arguments: object) -> NoReturn:  # noqa: ARG002 - as argparse calls it
-        """Print and exit."""
-        sys.stdout.write(parser.format_all())
-        raise SystemExit(0)
 
 
 class Parser(ArgumentParser):
@@ -67,33 +54,53 @@ class Parser(ArgumentParser):
     """
 
     def __init__(
-        self, *names: Any, common: Sequence[str] = (), missing: Mapping[str, str] | None = None, **options: Any
+        self, *names: Any, example: str = "", missing: Mapping[str, str] | None = None, **options: Any
     ) -> None:
         """Create it.
 
         Args:
             *names: As for jsonargparse.
-            common: Options that ``--help`` shows if there are many; the others are left to ``--help_all``. All if
-                empty.
+            example: A command line for the help, or several lines.
             missing: Phrase for each argument that a message asks for if it is missing.
             **options: As for jsonargparse.
         """
+        if example:
+            options["description"] = with_example(options["description"], example)
         super().__init__(
             *names, **{"allow_abbrev": False, "formatter_class": Formatter, "parser_mode": _MODE, **options}
         )
         self._arguments: Sequence[str] = ()
         self._in_file: Mapping[str, Any] = {}
-        self._common = common
+        self._sections: dict[Any, Collection[str]] = {}
         self._missing = missing or {}
-        if common:
-            self.add_argument("--help_all", action=_HelpAll, help="show all options and exit")
+        self.add_argument("--help_all", action=HelpAll, help="show all options and exit")
+
+    def section(self, title: str, common: Collection[str] = ()) -> Any:
+        """The section of the help with this title, to which options are added; created if there is none.
+
+        Args:
+            title: The title.
+            common: Options of the section that ``--help`` shows if the command has many options; the others are left to
+                ``--help_all``. Options outside sections are always shown.
+        """
+        for section, shown in self._sections.items():
+            if section.title == title:
+                self._sections[section] = {*shown, *common}
+                return section
+        made = self.add_argument_group(title)
+        self._sections[made] = common
+        return made
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
-        """The help; if common options are defined, only those."""
-        shown = (*self._common, *_SHOWN)
-        listed = [action for action in self._actions if action.help != SUPPRESS]
-        rare = [action for action in listed if self._common and action.dest not in shown]
+        """The help; if there are many options, only the common ones."""
+        rare = rare_options(self._actions, self._sections)
+        text = self._format_without(rare, formatter)
+        hidden = [action for action in rare if action.dest != "help_all"]
+        return f"{text}\n{len(hidden)} more options: --help_all\n" if hidden else text
+
+    def _format_without(self, rare: Sequence[Any], formatter: HelpFormatter | None = None) -> str:
         texts = [action.help for action in rare]
+        self.usage = short_usage(self.prog, self._actions)
         for action in rare:
             action.help = SUPPRESS
         try:
@@ -101,15 +108,11 @@ class Parser(ArgumentParser):
         finally:
             for action, kept in zip(rare, texts, strict=True):
                 action.help = kept
-        text = _PYTHON.sub(lambda found: _AS_TYPED[found[0]], text)
-        return f"{text}\n{len(rare)} more options: --help_all\n" if rare else text
+        return _PYTHON.sub(lambda found: _AS_TYPED[found[0]], text)
 
     def format_all(self) -> str:
         """The help with every option."""
-        common, self._common = self._common, ()
-        text: str = self.format_help()
-        self._common = common
-        return text
+        return self._format_without(())
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Report the error in one paragraph: the option at fault if it can be found, else the parser's message."""
@@ -253,8 +256,9 @@ class Parser(ArgumentParser):
             preset: The name of the preset.
             conditions: When a value applies, by option, if not always.
         """
+        known = {action.dest for action in self._actions}
         for action in self._actions:
-            if action.dest in sizes:
+            if action.dest in sizes and "preset" in known:
                 when = f" ({conditions[action.dest]})" if action.dest in conditions else ""
                 action.help = f"{action.help} With --preset {preset}{when}: {sizes[action.dest]}."
 

@@ -1,6 +1,6 @@
 """The options that name plug-in modules, and allow a file to name them."""
 
-from molweight.cli._parser import Parser, names
+from molweight.cli._parser import UNTRUSTED, Parser, names
 
 __all__ = ["TRUST", "add_plugin_option"]
 
@@ -10,5 +10,6 @@ TRUST = "--trust"
 
 def add_plugin_option(parser: Parser) -> None:
     """Add ``--plugin`` and ``--trust``."""
-    parser.add_argument("--plugin", type=names, default=[], help="modules that register further names: a,b,c")
-    parser.add_argument(TRUST, action="store_true", help="import the modules that an options file or a run names")
+    add = parser.section(UNTRUSTED).add_argument
+    add("--plugin", type=names, default=[], help="modules that register further names: a,b,c")
+    add(TRUST, action="store_true", help="import the modules that an options file or a run names")

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,10 @@ import yaml
 from molweight import load
 from molweight.cli import main
 from molweight.cli._main import _COMMANDS as COMMANDS
-from molweight.cli._options._fit import _COMMON
+from molweight.cli._main import _parser
 from molweight.cli._options._fit import parser as fit_parser
+from molweight.cli._options._table import _COMMON
+from molweight.cli._plugins import add_plugin_option
 from molweight.errors import Message, mention
 from molweight.objectives._base import _OBJECTIVES
 from molweight.options import Job
@@ -343,7 +346,50 @@ def test_help_begins_with_an_example_and_keeps_rare_options_for_help_all(capsys:
     assert short.rstrip().endswith(f"{len(listed[1] - listed[0])} more options: --help_all")
     known = {action.dest for action in fit_parser()._actions}
     assert set(_COMMON) <= known
+    assert "  --test TEST" in short[short.index("\nSplit:") : short.index("\nCorpus:")]
     assert [name for name in option_names(Job) if f"--{name}" not in full] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command_has_a_short_usage_an_example_and_its_own_options(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = []
+    for option in ("--help", "--help_all"):
+        with pytest.raises(SystemExit) as stopped:
+            main([command, option])
+        assert stopped.value.code == 0
+        shown.append(capsys.readouterr().out)
+    short, full = shown
+    usage, blank, *_ = short.splitlines()
+    assert usage.startswith(f"usage: molweight {command} ")
+    assert usage.endswith(" [options]")
+    assert blank == ""
+    assert 0 < short.index(f"\n  molweight {command} ") < short.index("\noptions:")
+    assert "customizes" not in full
+    listed = [set(re.findall(r"^  (?:-h, )?--(\w+)", text, flags=re.MULTILINE)) for text in shown]
+    assert ("--help_all" in short) == (len(listed[1]) > 20)
+    assert ("more options: --help_all" in short) == (listed[0] - {"help_all"} < listed[1] - {"help_all"})
+    example = re.search(r"^  (molweight .*?)(  |$)", short, flags=re.MULTILINE)
+    assert example is not None
+    made = _parser(command)
+    add_plugin_option(made)
+    made.parse_args(shlex.split(example[1])[2:])  # it is accepted
+
+
+def test_rare_options_of_predict_are_those_of_reading_and_of_plug_ins(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    shown = capsys.readouterr().out
+    assert [name for name in ("--encoding", "--sheet", "--plugin", "--print_config") if name in shown] == []
+    assert [name for name in ("--interval", "--top", "--output", "--uncertainty") if name not in shown] == []
+    assert "(type: int | auto | all, default: auto)" in " ".join(shown.split())
+
+
+def test_help_names_sizes_of_presets_only_if_there_are_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["audit", "--help_all"])
+    assert "--preset" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("option", [item.name for item in list_options(Job)])

@@ -13,6 +13,7 @@ def parser() -> Parser:
     """Options of the command."""
     made = Parser(
         prog="molweight advise",
+        example="molweight advise my.csv --aux other.csv,esol",
         description="Test auxiliary tables: how much predicted labels improve a linear model of descriptors.",
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")

@@ -12,6 +12,7 @@ def parser() -> Parser:
     """Options of the command."""
     made = Parser(
         prog="molweight benchmark",
+        example="molweight benchmark study.yaml --workers 2",
         description="Run tables x methods x seeds. Finished runs are kept; a failed run is recorded with its reason.",
     )
     add = made.add_argument

@@ -10,16 +10,17 @@ def parser() -> Parser:
     """Options of the command."""
     made = Parser(
         prog="molweight embed",
+        example="molweight embed runs/my new.csv --output vectors.npz",
         description="Vectors of every molecule of a file, row by row.",
         missing={"run": "the folder of a run", "input": "a file or SMILES to embed"},
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_molecule_options(made)
-    made.add_argument(
+    made.section("Output").add_argument(
         "--output",
         type=str | None,
         default=None,
         help="file to write: .npz, .csv or .csv.gz; by default, CSV to stdout",
     )
-    made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
+    made.section("Running").add_argument("--quiet", action="store_true", help="no progress bar, no messages")
     return made

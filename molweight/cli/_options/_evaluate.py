@@ -22,6 +22,7 @@ def parser() -> Parser:
     """Options of the command."""
     made = Parser(
         prog="molweight evaluate",
+        example="molweight evaluate runs/my labelled.csv",
         description=_ABOUT,
         missing={"run": "the folder of a run", "table": "a labelled table to score it on"},
     )

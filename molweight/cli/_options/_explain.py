@@ -11,6 +11,7 @@ def parser() -> Parser:
     """Options of the command."""
     made = Parser(
         prog="molweight explain",
+        example="molweight explain runs/my new.csv --limit 3",
         description="Attribute predictions to atoms, and draw the molecules.",
         missing={"run": "the folder of a run", "input": "a file or SMILES to explain"},
     )

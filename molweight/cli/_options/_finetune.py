@@ -16,7 +16,11 @@ __all__ = ["parser"]
 
 def parser() -> Parser:
     """Options of the command: those of the table, then those of finetuning."""
-    made = Parser(prog="molweight finetune", description="Finetune a checkpoint on a table, nothing else.")
+    made = Parser(
+        example="molweight finetune my.csv --init runs/pretrained",
+        prog="molweight finetune",
+        description="Finetune a checkpoint on a table, nothing else.",
+    )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_table_options(made)
     add_run_options(made, baselines=[])

@@ -5,35 +5,25 @@ from typing import Final
 from molweight.cli._options._table import (
     add_data_options,
     add_job_options,
+    add_test_option,
 )
 from molweight.cli._output import add_output_options, add_safe_csv_option
 from molweight.cli._parser import Parser, names
 
 __all__ = ["add_run_options", "parser"]
 
-_DESCRIPTION: Final = """\
-Pretrain with learned objective weights, finetune, and compare with baselines.
-
-examples:
-  molweight fit my.csv                                    all defaults
-  molweight fit my.csv --smiles structure --targets pIC50 --split random
-  molweight fit --data freesolv --name mine --steps 300   a table of MoleculeNet"""
-
-_COMMON: Final = (
-    *("config", "table", "data", "smiles", "targets", "task", "split", "test", "corpus", "aux"),
-    *("name", "overwrite", "resume", "baselines", "quiet", "json", "preset"),
-    *("encoder", "init", "objectives", "weighting", "steps", "epochs", "members", "features", "seed", "device"),
-)
-"""Options that ``--help`` shows; ``--help_all`` shows all of them."""
+_EXAMPLES: Final = """\
+molweight fit my.csv                                    all defaults
+molweight fit my.csv --smiles structure --targets pIC50 --split random
+molweight fit --data freesolv --name mine --steps 300   a table of MoleculeNet"""
 
 
 def parser() -> Parser:
     """Options of the command: those of the data, then those of :class:`molweight.Job`."""
     made = Parser(
         prog="molweight fit",
-        usage="molweight fit TABLE [options]",
-        description=_DESCRIPTION,
-        common=_COMMON,
+        description="Pretrain with learned objective weights, finetune, and compare with baselines.",
+        example=_EXAMPLES,
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made)
@@ -46,13 +36,8 @@ def parser() -> Parser:
 
 def add_run_options(made: Parser, baselines: list[str]) -> None:
     """Add the options for the run folder and the output."""
-    add = made.add_argument_group("Run and output").add_argument
-    add(
-        "--test",
-        type=str | None,
-        default=None,
-        help="file with the test set; all rows of the table are then used for training",
-    )
+    add_test_option(made)
+    add = made.section("Run and output", ("name", "overwrite", "resume", "baselines")).add_argument
     add("--name", type=str | None, default=None, help="name of the run; by default, that of the table")
     add("--runs", type=str, default="runs", help="folder of the runs")
     add("--overwrite", action="store_true", help="replace a finished run of the same name")

@@ -22,6 +22,7 @@ def parser() -> Parser:
     """Options of the command: those of the data, of the comparison, then those of :class:`molweight.Job`."""
     made = Parser(
         prog="molweight hypergrad-check",
+        example="molweight hypergrad-check my.csv --points 0,50 --candidates identity,cg:iterations=5",
         description="Compare solvers with the exact hypergradient, along a run: accuracy, ranking, cost.",
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
@@ -46,7 +47,9 @@ def parser() -> Parser:
     add("--tolerance", type=float, default=1e-6, help="relative residual at which MINRES stops")
     add("--output", type=str | None, default=None, help="JSON file to write the result to")
     add("--quiet", action="store_true", help="no progress bars")
-    add_job_options(made, EncoderOptions, PretrainingOptions, AdaptationOptions, TaskOptions, RunOptions)
+    add_job_options(
+        made, EncoderOptions, PretrainingOptions, AdaptationOptions, TaskOptions, RunOptions, common=("solver",)
+    )
     return made
 
 

@@ -13,7 +13,12 @@ KINDS: Final = ("objectives", "encoders", "weightings", "solvers", "checkpoints"
 
 def parser() -> Parser:
     """Options of the command."""
-    made = Parser(prog="molweight list", description="List the available names.", exit_on_error=True)
+    made = Parser(
+        example="molweight list objectives",
+        prog="molweight list",
+        description="List the available names.",
+        exit_on_error=True,
+    )
     made.add_argument("kind", nargs="?", default=None, type=_kind, help=f"one of {', '.join(KINDS)}; all by default")
     return made
 

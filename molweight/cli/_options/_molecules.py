@@ -17,6 +17,10 @@ MOST_ROWS: Final = 500
 """Maximum number of rows in a chunk, repeated here because importing :mod:`molweight.runs` takes seconds."""
 
 
+READING: Final = "Reading the input"
+"""Title of the section on how a file of molecules is read."""
+
+
 def add_input_arguments(parser: Parser) -> None:
     """Add the arguments that name a run, and molecules for it."""
     add = parser.add_argument
@@ -31,7 +35,7 @@ def add_input_arguments(parser: Parser) -> None:
 
 def add_input_options(parser: Parser) -> None:
     """Add the options that say how a file of molecules is read."""
-    add = parser.add_argument
+    add = parser.section(READING, ("smiles",)).add_argument
     add("--smiles", type=str | None, default=None, help="SMILES column of a table; detected by default")
     add("--encoding", type=str | None, default=None, help="text encoding, e.g. cp1252; UTF-8 by default")
     add("--delimiter", type=str | None, default=None, help="cell separator; detected by default")
@@ -43,7 +47,7 @@ def add_input_options(parser: Parser) -> None:
 
 def add_standard_form_option(parser: Parser) -> None:
     """Add the option for the standard form of new molecules."""
-    parser.add_argument(
+    parser.section(READING).add_argument(
         "--standardize",
         type=names,
         default=None,
@@ -56,7 +60,9 @@ def add_molecule_options(parser: Parser) -> None:
     add = parser.add_argument
     add_input_arguments(parser)
     add_input_options(parser)
+    add = parser.section("Output", ("output", "columns")).add_argument
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
     add_safe_csv_option(parser)
+    add = parser.section("Running", ("device", "quiet")).add_argument
     add("--chunk_size", type=int, default=MOST_ROWS, help="rows processed at a time, at most 500; limits memory")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")

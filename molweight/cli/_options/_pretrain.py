@@ -12,6 +12,7 @@ def parser() -> Parser:
     """Options of the command: those of the corpus, then those of generic pretraining."""
     made = Parser(
         prog="molweight pretrain",
+        example="molweight pretrain --corpus zinc --output runs/pretrained",
         description="Pretrain an encoder on a corpus with equal weights; fit and finetune start from it with --init.",
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
@@ -20,5 +21,5 @@ def parser() -> Parser:
     made.add_argument("--overwrite", action="store_true", help="replace the checkpoint that is in the folder")
     made.add_argument("--preset", type=str, default="auto", help="default sizes: auto (by machine), small, full")
     add_output_options(made)
-    add_job_options(made, EncoderOptions, PretrainingOptions, RunOptions)
+    add_job_options(made, EncoderOptions, PretrainingOptions, RunOptions, common=("pretrain_steps",))
     return made

@@ -8,7 +8,11 @@ __all__ = ["parser"]
 
 def parser() -> Parser:
     """Options of the command."""
-    made = Parser(prog="molweight report", description="Write an HTML page that needs no network and no other file.")
+    made = Parser(
+        example="molweight report runs/my runs/other --output comparison.html",
+        prog="molweight report",
+        description="Write an HTML page that needs no network and no other file.",
+    )
     add = made.add_argument
     add("--config", action="config", help="YAML file with any of these options")
     add("runs", type=str, nargs="+", help="folders of runs: runs/NAME; several are compared side by side")

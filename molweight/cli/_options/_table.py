@@ -1,6 +1,7 @@
 """Options that say which molecules to use, shared by the commands that train."""
 
 from argparse import SUPPRESS
+from collections.abc import Sequence
 from typing import Any, Final
 
 import docstring_parser
@@ -16,8 +17,14 @@ __all__ = [
     "add_job_options",
     "add_reading_options",
     "add_table_options",
+    "add_test_option",
 ]
 
+_COMMON: Final = (
+    *("encoder", "init", "objectives", "weighting", "steps", "aux"),
+    *("epochs", "members", "features", "seed", "device"),
+)
+"""Options of a job that ``--help`` shows; ``--help_all`` shows all of them."""
 CORPORA: Final = ("moses", "moses_test", "zinc", "zinc250k")
 """Names of the corpora, repeated here because importing the registry takes seconds."""
 SPLITS: Final = (
@@ -40,7 +47,7 @@ def add_data_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
 
 def add_table_options(parser: Parser) -> None:
     """Add the options of the table and its split."""
-    add = parser.add_argument_group("Table").add_argument
+    add = parser.section("Table", ("data", "smiles", "targets", "task")).add_argument
     parser.add_argument(
         "table",
         nargs="?",
@@ -67,7 +74,7 @@ def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
         parser: The parser to extend.
         duplicates: Default for molecules in several rows.
     """
-    add = parser.add_argument_group("Reading the table").add_argument
+    add = parser.section("Reading the table").add_argument
     add("--positive", type=str | None, default=None, help="word or number that is class 1, e.g. active")
     add("--decimal", type=str | None, default=None, help="decimal separator, . or ,; detected by default")
     add("--relation", type=str | None, default=None, help="column of < and > that marks bounds; detected by default")
@@ -87,7 +94,7 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
         parser: The parser to extend.
         corpus: Default corpus; ``None`` for none.
     """
-    add = parser.add_argument_group("Corpus").add_argument
+    add = parser.section("Corpus", ("corpus",)).add_argument
     add(
         "--corpus",
         type=str | None,
@@ -106,7 +113,7 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
 
 def add_split_options(parser: Parser) -> None:
     """Add the options of the split."""
-    add = parser.add_argument_group("Split").add_argument
+    add = parser.section("Split", ("split", "test")).add_argument
     add("--split", type=str, default="auto", help=f"auto (a column with roles, else scaffold), {', '.join(SPLITS)}")
     add("--split_options", type=dict[str, Any], default={}, help="options of the split: --split_options.cutoff 0.5")
     add("--split_column", type=str | None, default=None, help="column of your table with the role of each row")
@@ -114,18 +121,29 @@ def add_split_options(parser: Parser) -> None:
     add("--protocol", type=str, default="four-role", help="roles of the split: four-role or paper")
 
 
-def add_job_options(parser: Parser, *groups: type) -> None:
+def add_test_option(parser: Parser) -> None:
+    """Add the option for a file with the test set."""
+    parser.section("Split").add_argument(
+        "--test",
+        type=str | None,
+        default=None,
+        help="file with the test set; all rows of the table are then used for training",
+    )
+
+
+def add_job_options(parser: Parser, *groups: type, common: Sequence[str] = ()) -> None:
     """Add the options of a job, with a section of the help for each group.
 
     Args:
         parser: The parser to extend.
         *groups: The option groups that the command takes; all groups of a job if empty.
+        common: Options that are common for this command, in addition to those that always are.
     """
     for group in groups or GROUPS:
         text = docstring_parser.parse(group.__doc__ or "")
         described = {item.arg_name: item.description for item in text.params}
         lists: dict[str, Any] = {item.name: item.default for item in list_options(group)}
-        section = parser.add_argument_group(_title(text))
+        section = parser.section(_title(text), {*_COMMON, *common})
         section.add_class_arguments(group, as_group=False, skip=set(lists))
         for name, value in lists.items():
             default = value if value is None else list(value)
