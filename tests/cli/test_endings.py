@@ -558,7 +558,6 @@ def test_odd_bytes_of_a_command_line_are_no_error(
 @pytest.mark.parametrize(
     ("content", "encoding", "expected"),
     [
-        (b"CCO\nCC\xff\n", None, "2,CC\ufffd,,,"),
         ("CCO \u00e4\nC \u00f6\n".encode(), None, "1,CCO,\u00e4,"),
         (b"CCO \xe4\nC \xf6\n", "latin-1", "1,CCO,\u00e4,"),
     ],
@@ -572,6 +571,16 @@ def test_standard_input_is_read_as_a_file_is(  # noqa: PLR0917 (parameters and f
     command = ["predict", str(trained), "-", f"--output={tmp_path / 'o.csv'}", "--quiet"]
     assert main([*command, *([f"--encoding={encoding}"] if encoding else [])]) == 0
     assert expected in (tmp_path / "o.csv").read_text(encoding="utf-8")
+
+
+def test_bytes_of_another_encoding_on_standard_input_are_refused(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = io.BufferedReader(io.BytesIO(b"CCO\nCC\xff\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream, encoding="ascii"))
+    assert main(["predict", str(trained), "-", f"--output={tmp_path / 'o.csv'}", "--quiet"]) == 2
+    assert "-, row 2: byte 0xff is not utf-8 text" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])

@@ -9,6 +9,7 @@ import pytest
 
 from molweight import load
 from molweight.cli import main
+from molweight.cli._molecules import Chunk, _rejects
 
 TINY = ["--init=scratch", "--split=random", "--epochs=3", "--device=cpu", "--quiet", "--duplicates=keep"]
 ENCODER = ["--encoder_options.layers=1", "--encoder_options.width=8", "--hidden=8", "--targets=y"]
@@ -71,7 +72,7 @@ def test_differences_between_the_runs_are_said(place: Path, capsys: pytest.Captu
     assert "the model needs the column 'pH', but the input has only 'smiles'" in capsys.readouterr().err
 
 
-def test_rows_that_any_run_refuses_are_listed_once(
+def test_a_step_that_rdkit_cannot_apply_costs_no_row(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """RDKit does not read the sydnone of mesocarb again after its clean-up."""
@@ -80,16 +81,27 @@ def test_rows_that_any_run_refuses_are_listed_once(
     changed.trained_on["standardize"] = ["charges"]
     changed.save(tmp_path / "charges")
     pd.DataFrame({"smiles": ["CCO", "C1CC", sydnone, "CCN"]}).to_csv(tmp_path / "in.csv", index=False)
-    listed = {}
     for first, second in permutations([place / "plain", tmp_path / "charges"]):
         outputs = [f"--{name}={tmp_path / name}.csv" for name in ("output", "rejects")]
         capsys.readouterr()
         assert main(["predict", str(first), str(tmp_path / "in.csv"), f"--ensemble={second}", *outputs]) == 0
-        assert "2 rows have no valid molecule and are left blank" in capsys.readouterr().err
-        assert pd.read_csv(tmp_path / "output.csv")["y"].isna().tolist() == [False, True, True, False]
-        listed[first.name] = pd.read_csv(tmp_path / "rejects.csv").to_numpy().tolist()
-    assert [row for row, _, _ in listed["plain"]] == [3, 4]
-    assert listed["plain"] == listed["charges"]
+        assert "1 row has no valid molecule and is left blank" in capsys.readouterr().err
+        assert pd.read_csv(tmp_path / "output.csv")["y"].isna().tolist() == [False, True, False, False]
+        assert pd.read_csv(tmp_path / "rejects.csv")["row"].tolist() == [3]
+
+
+def test_rows_that_any_run_refuses_are_listed_once(place: Path) -> None:
+    run = load(place / "plain")
+    texts = [["C1CC", "CCO", "CCN", "C("], ["C1CC", "CCO", "c1cc", "CC"]]
+    parsed = [run.parse(smiles) for smiles in texts]
+    chunk = Chunk([2, 3, 4, 5], [[text] for text in texts[0]], parsed[0], others=[parsed[1]])
+    found = _rejects(chunk)
+    assert [(item.row, item.smiles) for item in found] == [(0, "C1CC"), (2, "c1cc"), (3, "C(")]
+    assert [item.reason for item in found] == [
+        parsed[0].rejects[0].reason,
+        parsed[1].rejects[1].reason,
+        parsed[0].rejects[1].reason,
+    ]
 
 
 def test_what_an_ensemble_does_not_compute_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
