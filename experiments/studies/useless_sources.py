@@ -181,11 +181,11 @@ def _useless(row: dict[str, Any]) -> float:
 
 
 def summary() -> str:
-    """The study as two Markdown tables: by method, and by task."""
+    """The runs that have equal weights of the useful sources, as two Markdown tables: by method, and by task."""
     by = {(row["table"], row["seed"], row["method"]): row for row in finished(RESULTS)}
-    methods = [method for method in METHODS if any(key[2] == method for key in by)]
-    always = [method for method in methods if method in ("no sources", "useful", "equal", "learned")]
+    always = ["no sources", "useful", "equal", "learned"]
     pairs = sorted({key[:2] for key in by if all((*key[:2], method) in by for method in always)})
+    methods = [method for method in METHODS if any((*pair, method) in by for pair in pairs)]
     header = ["method", "runs", "RMSE / SD", "gain over equal (s.e.)", "lower in", "p", "avoided", "useless", "CPU s"]
     lines = (_line(method, by, [pair for pair in pairs if (*pair, method) in by]) for method in methods)
     tasks = [task for task in TABLES if any(pair[0] == task for pair in pairs)]

@@ -69,6 +69,22 @@ def test_a_script_prints_the_table_of_its_rows(
     assert any(char.isdigit() for line in lines if line.startswith("| ") for char in line)
 
 
+def test_the_registered_comparisons_are_those_of_the_pages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    module = import_module("experiments.studies.useless_sources")
+    monkeypatch.setattr(sys, "argv", ["useless_sources", "table", "--registered"])
+    module.main()
+    cells = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    p = {row[0].strip("| "): float(row[4]) for row in cells if row[4].strip()}
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/evidence.md")}
+    assert p == {"no sources": 0.00019, "equal": 0.095, "equal, three times the steps": 0.16}
+    for text in texts.values():
+        assert ".0002" in text
+        assert ".095" in text
+
+
 def test_every_script_with_rows_has_its_table_tested() -> None:
     scripts = {path.stem for path in (ROOT / "experiments" / "studies").glob("*.py")}
     rows = {path.stem for path in (ROOT / "experiments" / "results").glob("*.jsonl")}
