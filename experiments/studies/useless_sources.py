@@ -74,13 +74,14 @@ METHODS: Final[dict[str, dict[str, Any]]] = {
     "equal, three times the steps": {"weighting": "equal", "steps": 900},
     "learned": {},
     "learned, every third step": {"hypergradient_interval": 3, "weighting_options": {"warmup": 7}},
+    "learned, two standard errors": {"weighting_options": {"confidence": 2.0}},
     "learned, closed form": {"task_level": "closed_form"},
     "alignment": {"weighting": "alignment"},
 }
 """Options of each method. ``useful`` knows which sources are useless; the others do not. The warm-up of the learned
-weights is counted in hypergradients: seven at every third step are 20 steps, as by default. Learned weights cost as
-much as three times the steps: in seeds 0 and 1 a run took 113 CPU seconds, with equal weights 54 and, with twice the
-steps, 83."""
+weights is counted in hypergradients: seven at every third step are 20 steps, as by default. With ``two standard
+errors`` a weight moves only by evidence above these; the default is one. Learned weights cost as much as three times
+the steps: in seeds 0 and 1 a run took 113 CPU seconds, with equal weights 54 and, with twice the steps, 83."""
 _CPU: Final = torch.device("cpu")
 
 
