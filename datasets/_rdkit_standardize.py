@@ -48,21 +48,26 @@ def _standard(text: str, steps: Sequence[Callable[[Mol], Mol]]) -> tuple[str, bo
     molecule = read_smiles(text)
     if molecule is None or molecule.GetNumAtoms() == 0:
         return text, True
-    applied = True
+    found, applied = Chem.MolToSmiles(molecule), True
     for step in steps:
-        changed = _valid(step, molecule)
-        molecule, applied = (molecule, False) if changed is None else (changed, applied)
-    return Chem.MolToSmiles(molecule), applied
+        changed = _valid(step, molecule, found)
+        if changed is None:
+            applied = False
+        else:
+            molecule, found = changed
+    return found, applied
 
 
-def _valid(step: Callable[[Mol], Mol], molecule: Mol) -> Mol | None:
-    """The molecule after a step; ``None`` if RDKit fails or cannot read it again.
+def _valid(step: Callable[[Mol], Mol], molecule: Mol, before: str) -> tuple[Mol, str] | None:
+    """The molecule after a step and its SMILES; ``None`` if RDKit fails or cannot read it again.
 
     The clean-up writes a sydnone as an aromatic ring without charges, which has no Kekule structure. An uncharger that
-    moves a proton to hexafluorophosphate makes a phosphorus of valence 7.
+    moves a proton to hexafluorophosphate makes a phosphorus of valence 7. An unchanged molecule is not read again: that
+    would add half to the time of ``salts``.
     """
     try:
         changed = step(molecule)
     except Chem.MolSanitizeException:
         return None
-    return changed if Chem.MolFromSmiles(Chem.MolToSmiles(changed)) is not None else None
+    text = Chem.MolToSmiles(changed)
+    return (changed, text) if text == before or Chem.MolFromSmiles(text) is not None else None
